@@ -1,0 +1,10 @@
+//! Shanmen's wire contract as types: MQTT topics and device messages, reasons, the signed
+//! ticket code and the dashboard feed.
+//!
+//! Nothing here does I/O, reads a clock or decides anything. Both ends of every wire use these
+//! types, so that a change of the contract is one change. The contract for vendors stands in
+//! `protocols/README.md`.
+
+pub mod ids;
+pub mod reason;
+pub mod time;

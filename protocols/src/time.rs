@@ -1,0 +1,56 @@
+//! Moments on the wire. This file has no clock: time is always an argument.
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
+///
+/// On the wire it is a plain JSON number, as in `at` and `server_time`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixMs(pub i64);
+
+impl UnixMs {
+    /// The moment `ms` milliseconds later (earlier when negative); saturates at the ends.
+    pub fn plus_ms(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` until this moment; negative when `earlier` is later.
+    pub fn since_ms(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// What a device says of its wall clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockState {
+    /// Disciplined by NTP or the like.
+    Synced,
+    /// Running freely; may be off.
+    Free,
+    /// Not set, or a value that this version does not know.
+    #[default]
+    #[serde(other)]
+    None,
+}
+
+/// The time block that every uplink but the will carries.
+///
+/// Each field is optional on input, since a device with a broken clock must still open its lane;
+/// a block that cannot be anchored is flagged by the server, never guessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeBlock {
+    /// The device's wall clock, or null when it has none.
+    #[serde(default)]
+    pub at: Option<UnixMs>,
+    /// Milliseconds since the device booted; monotonic within one `boot`.
+    #[serde(default)]
+    pub up_ms: Option<u64>,
+    /// A number that changes at each boot.
+    #[serde(default)]
+    pub boot: Option<u64>,
+    /// How far `at` can be trusted.
+    #[serde(default)]
+    pub clock: ClockState,
+}
