@@ -5,6 +5,8 @@
 //! types, so that a change of the contract is one change. The contract for vendors stands in
 //! `protocols/README.md`.
 
+pub mod feed;
 pub mod ids;
 pub mod reason;
 pub mod time;
+pub mod topic;
