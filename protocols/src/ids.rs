@@ -196,8 +196,7 @@ macro_rules! opaque {
                         f.write_str(concat!($what, ": a string of 1 to 64 bytes"))
                     }
                     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
-                        $name::new(text)
-                            .ok_or_else(|| E::invalid_length(text.len(), &self))
+                        $name::new(text).ok_or_else(|| E::invalid_length(text.len(), &self))
                     }
                     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<$name, E> {
                         self.visit_str(&number.to_string())

@@ -5,6 +5,8 @@
 //! types, so that a change of the contract is one change. The contract for vendors stands in
 //! `protocols/README.md`.
 
+pub mod code;
+pub mod device;
 pub mod feed;
 pub mod ids;
 pub mod reason;

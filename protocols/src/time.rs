@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 /// A moment: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
 /// On the wire it is a plain JSON number, as in `at` and `server_time`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnixMs(pub i64);
 

@@ -152,7 +152,8 @@ pub fn device_may_publish(site: &str, device: &str, topic: &str) -> bool {
 
 /// Whether a device may subscribe to `filter`: its own `{base}/down` or its site's `_all/down`.
 pub fn device_may_subscribe(site: &str, device: &str, filter: &str) -> bool {
-    below_base(site, device, filter) == Some("down") || below_base(site, ALL, filter) == Some("down")
+    below_base(site, device, filter) == Some("down")
+        || below_base(site, ALL, filter) == Some("down")
 }
 
 fn below_base<'a>(site: &str, device: &str, topic: &'a str) -> Option<&'a str> {
@@ -189,7 +190,8 @@ mod tests {
     fn a_device_keeps_to_its_own_topics() {
         assert!(device_may_publish("h", "n1", "sm/1/h/n1/up/scan"));
         assert!(device_may_publish("h", "n1", "sm/1/h/n1/up/x-vendor"));
-        for topic in ["sm/1/h/n1/down", "sm/1/h/n2/up/scan", "sm/1/h/n1/up/#", "sm/1/h/n1/up/", "x"] {
+        for topic in ["sm/1/h/n1/down", "sm/1/h/n2/up/scan", "sm/1/h/n1/up/#", "sm/1/h/n1/up/", "x"]
+        {
             assert!(!device_may_publish("h", "n1", topic), "{topic}");
         }
         assert!(device_may_subscribe("h", "n1", "sm/1/h/n1/down"));
