@@ -1,0 +1,85 @@
+//! What is on the glass: the state, its number, and its snapshot frame, serialized at most once
+//! for each number. Called by the hub (to move on) and by sessions (to read), under one short
+//! lock; nothing here waits.
+
+use serde::Serialize;
+use shanmen_protocols::{
+    feed::{Delta, Frame, Snapshot},
+    time::UnixMs,
+};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// A frame ready to be sent: its number and its text, shared by all viewers.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadyFrame {
+    pub(crate) seq: u64,
+    pub(crate) text: Utf8Bytes,
+}
+
+/// The state that viewers see.
+#[derive(Debug)]
+pub(crate) struct Glass {
+    state: Snapshot,
+    seq: u64,
+    at: UnixMs,
+    whole: Option<Utf8Bytes>,
+}
+
+impl Glass {
+    pub(crate) fn new(state: Snapshot, at: UnixMs) -> Self {
+        Self { state, seq: 0, at, whole: None }
+    }
+
+    pub(crate) fn state(&self) -> &Snapshot {
+        &self.state
+    }
+
+    /// Takes `changes` over as the next frame. The frame itself is made only when `wanted`: with
+    /// nobody watching, the state alone moves on.
+    pub(crate) fn advance(
+        &mut self,
+        changes: &Delta,
+        at: UnixMs,
+        wanted: bool,
+    ) -> Option<ReadyFrame> {
+        self.state.apply(changes);
+        self.next(at);
+        wanted.then(|| ReadyFrame {
+            seq: self.seq,
+            text: text(&Frame::Delta { seq: self.seq, at, changes }),
+        })
+    }
+
+    /// Takes `state` instead of the one held, as the next frame.
+    pub(crate) fn replace(&mut self, state: Snapshot, at: UnixMs) -> ReadyFrame {
+        self.state = state;
+        self.next(at);
+        self.whole()
+    }
+
+    /// The state as a frame.
+    pub(crate) fn whole(&mut self) -> ReadyFrame {
+        let Self { state, seq, at, whole } = self;
+        let made = whole
+            .get_or_insert_with(|| text(&Frame::Snapshot { seq: *seq, at: *at, state: &*state }));
+        ReadyFrame { seq: *seq, text: made.clone() }
+    }
+
+    fn next(&mut self, at: UnixMs) {
+        self.seq += 1;
+        self.at = at;
+        self.whole = None;
+    }
+}
+
+/// A frame's JSON. Plain structs, strings and numbers always serialize; should one not, the empty
+/// object makes viewers ask anew instead of taking the program down.
+fn text(frame: &impl Serialize) -> Utf8Bytes {
+    serde_json::to_string(frame).map_or_else(
+        |error| {
+            tracing::error!(%error, "feed frame not serialized");
+            Utf8Bytes::from_static("{}")
+        },
+        Utf8Bytes::from,
+    )
+}
