@@ -1,1 +1,25 @@
-//! x
+//! Shanmen's gate side: a turnstile as an MQTT device, and the virtual park that drives a fleet.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | [`lane`] | the turnstile's state machine: pure, time is an argument |
+//! | [`queue`] | facts that the control plane has not acknowledged yet |
+//! | [`session`] | the handshake of one connection |
+//! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
+//! | [`turnstile`] | the task that joins these to an MQTT connection |
+//! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
+//! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
+//! | [`clock`] | the only file that reads a clock |
+//!
+//! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
+//! or a topic of its own.
+
+pub mod clock;
+pub mod hardware;
+pub mod lane;
+mod link;
+pub mod park;
+pub mod queue;
+pub mod session;
+pub mod turnstile;
+pub mod virtual_lane;

@@ -1,0 +1,353 @@
+//! A turnstile whose hardware and visitors are made up: virtual drivers, and who walks.
+//!
+//! The device behind it is the real one, over its real connection; only the drivers are virtual.
+//! A [`VirtualTurnstile`] lets one visitor at a time present a credential and walk, as the lane
+//! does. Tests, the virtual park and the load test call it.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use shanmen_protocols::{
+    device::{Confirm, Credential, DecisionResult, Outcome, PassageBy, Show},
+    ids::{DeviceId, Direction, GrantId, LaneId, ScanId},
+    reason::Reason,
+};
+use tokio::sync::{Mutex as Turn, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    hardware::{
+        Answered, Barrier, Display, Hardware, PassageSensor, Reading, Scanner, Signal, Watcher,
+    },
+    lane::{Ended, HOLD_MAX_MS},
+    turnstile::{self, Stopped, TurnstileConfig, TurnstileHandle, TurnstileStats},
+};
+
+/// Signals that wait for the lane; a group's walkers wait when it is full.
+const SIGNALS_MAX: usize = 64;
+
+/// Readings that wait for the lane.
+const READINGS_MAX: usize = 4;
+
+/// What the virtual drivers did.
+#[derive(Debug, Default)]
+pub struct DriverRecord {
+    openings: AtomicU64,
+    open: AtomicBool,
+    shows: AtomicU64,
+    last_show: Mutex<Option<Show>>,
+}
+
+impl DriverRecord {
+    /// How often the barrier was opened.
+    pub fn openings(&self) -> u64 {
+        self.openings.load(Relaxed)
+    }
+
+    /// Whether the barrier is open now.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Relaxed)
+    }
+
+    /// How often something was shown.
+    pub fn shows(&self) -> u64 {
+        self.shows.load(Relaxed)
+    }
+
+    /// What is shown now; `None` at rest.
+    pub fn shown(&self) -> Option<Show> {
+        self.last_show.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn set_shown(&self, show: Option<Show>) {
+        *self.last_show.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = show;
+    }
+}
+
+struct VirtualBarrier(Arc<DriverRecord>);
+
+impl Barrier for VirtualBarrier {
+    fn open(&mut self, _direction: Direction) {
+        self.0.openings.fetch_add(1, Relaxed);
+        self.0.open.store(true, Relaxed);
+    }
+
+    fn close(&mut self) {
+        self.0.open.store(false, Relaxed);
+    }
+}
+
+struct VirtualDisplay(Arc<DriverRecord>);
+
+impl Display for VirtualDisplay {
+    fn show(&mut self, show: &Show) {
+        self.0.shows.fetch_add(1, Relaxed);
+        self.0.set_shown(Some(show.clone()));
+    }
+
+    fn rest(&mut self) {
+        self.0.set_shown(None);
+    }
+}
+
+struct VirtualScanner(mpsc::Receiver<Reading>);
+
+impl Scanner for VirtualScanner {
+    fn poll_reading(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reading>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+struct VirtualSensor(mpsc::Receiver<Signal>);
+
+impl PassageSensor for VirtualSensor {
+    fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Option<Signal>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// The visitors' side of virtual drivers.
+#[derive(Debug)]
+pub struct VirtualLane {
+    readings: mpsc::Sender<Reading>,
+    signals: mpsc::Sender<Signal>,
+    record: Arc<DriverRecord>,
+}
+
+impl VirtualLane {
+    /// Virtual drivers, and the side from which they are moved.
+    pub fn new() -> (Self, Hardware) {
+        let (readings, readings_rx) = mpsc::channel(READINGS_MAX);
+        let (signals, signals_rx) = mpsc::channel(SIGNALS_MAX);
+        let record = Arc::new(DriverRecord::default());
+        let hardware = Hardware {
+            barrier: Box::new(VirtualBarrier(Arc::clone(&record))),
+            display: Box::new(VirtualDisplay(Arc::clone(&record))),
+            scanner: Box::new(VirtualScanner(readings_rx)),
+            sensor: Box::new(VirtualSensor(signals_rx)),
+        };
+        (Self { readings, signals, record }, hardware)
+    }
+
+    /// What the drivers did.
+    pub fn record(&self) -> &DriverRecord {
+        &self.record
+    }
+
+    /// The scanner reads something.
+    pub async fn scan(&self, reading: Reading) -> Result<(), Stopped> {
+        self.readings.send(reading).await.map_err(|_gone| Stopped)
+    }
+
+    /// The light barriers see something.
+    pub async fn sense(&self, signal: Signal) -> Result<(), Stopped> {
+        self.signals.send(signal).await.map_err(|_gone| Stopped)
+    }
+}
+
+/// A visitor, or a group behind its guide, at a lane.
+#[derive(Clone, Debug)]
+pub struct Presentation {
+    /// What is presented.
+    pub credential: Credential,
+    /// Which way they want to go.
+    pub direction: Direction,
+    /// What was confirmed since an earlier `more`.
+    pub confirm: Option<Confirm>,
+    /// How many walk after a grant, whatever it allows: fewer than granted is `partial` or
+    /// `not_taken` after the hold, more is tailgating.
+    pub walkers: u32,
+    /// Each walker's time from the opening, or from the one before, until through.
+    pub walk_delay: Duration,
+}
+
+impl Presentation {
+    /// One person with a QR code on the way in, through at once.
+    pub fn qr(code: &str) -> Self {
+        Self {
+            credential: Credential {
+                kind: shanmen_protocols::device::CredentialKind::Qr,
+                data: code.to_owned(),
+            },
+            direction: Direction::In,
+            confirm: None,
+            walkers: 1,
+            walk_delay: Duration::ZERO,
+        }
+    }
+}
+
+/// What came of a presentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The presentation's id.
+    pub scan: ScanId,
+    /// Open or not. [`DecisionResult::Deny`] too when the lane decided by itself.
+    pub result: DecisionResult,
+    /// Why.
+    pub reason: Reason,
+    /// The permission to pass.
+    pub grant: Option<GrantId>,
+    /// Persons that were allowed to pass.
+    pub persons: u32,
+    /// What is still needed, with [`DecisionResult::More`].
+    pub needs: Vec<std::borrow::Cow<'static, str>>,
+    /// On whose word; [`PassageBy::Server`] unless the lane had to decide by itself.
+    pub by: PassageBy,
+    /// From the sending to the answer.
+    pub latency: Duration,
+    /// How the grant ended.
+    pub outcome: Option<Outcome>,
+    /// Persons that passed on the grant.
+    pub passed: u32,
+}
+
+/// Why nothing came of a presentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPresented {
+    /// An earlier presentation, which nobody waits for any more, is still under way.
+    #[error("the lane is not free")]
+    NotFree,
+    /// The turnstile is shut down.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// A real turnstile over virtual drivers.
+#[derive(Debug)]
+pub struct VirtualTurnstile {
+    device: DeviceId,
+    lane_id: LaneId,
+    handle: TurnstileHandle,
+    lane: VirtualLane,
+    turn: Turn<()>,
+    waiting: AtomicUsize,
+}
+
+impl VirtualTurnstile {
+    /// Starts it on the current runtime.
+    pub fn start(config: TurnstileConfig, clock: Clock, shutdown: CancellationToken) -> Self {
+        let (lane, hardware) = VirtualLane::new();
+        Self {
+            device: config.device.clone(),
+            lane_id: config.lane.clone(),
+            handle: turnstile::start(config, hardware, clock, shutdown),
+            lane,
+            turn: Turn::new(()),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// The lane that it stands in.
+    pub fn lane_id(&self) -> &LaneId {
+        &self.lane_id
+    }
+
+    /// The running turnstile.
+    pub fn handle(&self) -> &TurnstileHandle {
+        &self.handle
+    }
+
+    /// Waits until the control plane has accepted the device.
+    pub async fn ready(&self) -> Result<(), Stopped> {
+        self.handle.ready().await
+    }
+
+    /// What it has counted since it was started.
+    pub fn stats(&self) -> TurnstileStats {
+        self.handle.stats()
+    }
+
+    /// The visitors' side of its drivers.
+    pub fn lane(&self) -> &VirtualLane {
+        &self.lane
+    }
+
+    /// Those at the lane and in the queue before it.
+    pub fn queue_len(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
+    /// Waits for its turn (first come, first served), presents, walks after a grant, and waits
+    /// for the outcome. It ends: after the queue, within the time to live, the walks and the hold.
+    pub async fn present(&self, presentation: Presentation) -> Result<Answer, NotPresented> {
+        let _queued = Queued::join(&self.waiting);
+        let _turn = self.turn.lock().await;
+        let (answered_tx, answered) = oneshot::channel();
+        let (ended_tx, ended) = oneshot::channel();
+        let direction = presentation.direction;
+        self.lane
+            .scan(Reading {
+                credential: presentation.credential,
+                direction,
+                confirm: presentation.confirm,
+                watcher: Some(Watcher { answered: answered_tx, ended: ended_tx }),
+            })
+            .await?;
+        let Answered { answer, latency } = answered.await.map_err(|_unused| self.why_not())?;
+        if answer.result == DecisionResult::Grant {
+            for _ in 0..presentation.walkers {
+                if !presentation.walk_delay.is_zero() {
+                    let walk =
+                        presentation.walk_delay.min(Duration::from_millis(HOLD_MAX_MS.into()));
+                    tokio::time::sleep(walk).await;
+                }
+                self.lane.sense(Signal::Passed(direction)).await?;
+            }
+        }
+        let Ended { outcome, passed } = ended.await.map_err(|_unused| Stopped)?;
+        Ok(Answer {
+            scan: answer.scan,
+            result: answer.result,
+            reason: answer.reason,
+            grant: answer.grant,
+            persons: answer.persons,
+            needs: answer.needs,
+            by: answer.by,
+            latency,
+            outcome,
+            passed,
+        })
+    }
+
+    /// Waits until the task has ended, after its token was cancelled.
+    pub async fn stopped(self) {
+        self.handle.stopped().await;
+    }
+
+    fn why_not(&self) -> NotPresented {
+        if self.lane.readings.is_closed() {
+            NotPresented::Stopped(Stopped)
+        } else {
+            NotPresented::NotFree
+        }
+    }
+}
+
+/// One place in the queue, given back however the visitor leaves it.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl<'a> Queued<'a> {
+    fn join(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
