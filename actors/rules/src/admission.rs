@@ -60,7 +60,8 @@ fn try_decide(
     uses::in_progress(ticket)?;
     let mut admission = best_use(park, product, ticket, (from, to), &now)?;
     // 7. condition
-    condition::check(park, product, ticket, (presentation.lane, lane.gate, to), room, &now)?;
+    let spot = condition::Spot { lane: presentation.lane, gate: lane.gate, area: to };
+    condition::check(park, product, ticket, spot, room, &now)?;
     // 8. person
     if let Some((reason, needs)) = person::missing(product.needs, presentation) {
         return Ok(Verdict::More { reason, needs });

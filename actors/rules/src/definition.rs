@@ -254,7 +254,8 @@ pub struct ProductDefinition {
     /// How many people one ticket admits; 1 by default.
     #[serde(default)]
     pub persons: Persons,
-    /// On which days it is valid.
+    /// On which days it is valid; on the ticket's visit date by default.
+    #[serde(default)]
     pub validity: ValidityDefinition,
     /// Timed entry (分时预约): the ticket names its slot's start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -419,6 +420,12 @@ pub enum ValidityDefinition {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_days: Option<u16>,
     },
+}
+
+impl Default for ValidityDefinition {
+    fn default() -> Self {
+        Self::VisitDate {}
+    }
 }
 
 /// Timed entry (分时预约): open from start − early until start + length + late, the end not in.

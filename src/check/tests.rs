@@ -1,0 +1,56 @@
+//! What the checker prints and refuses. The rules themselves are tested by `tests/scenarios`.
+
+use super::*;
+
+const SHORT: &str = r#"
+[[tickets]]
+id = "t1"
+product = "adult-day"
+credentials = [{ type = "qr", data = "ABC-12345" }]
+[[steps]]
+at = "2026-10-01T09:00:00+08:00"
+lane = "n1"
+credential = "\\000026ABC-12345\r\n"
+expect = "grant"
+[[steps]]
+lane = "n1"
+ticket = "t1"
+expect = "grant"
+"#;
+
+fn fault(text: &str) -> String {
+    format!("{:#}", check_text(text).unwrap_err())
+}
+
+#[test]
+fn a_short_scenario_needs_no_park_and_a_mismatch_is_told() {
+    let outcomes = check_text(SHORT).unwrap();
+    assert!(outcomes[0].ok, "{outcomes:?}");
+    assert!(!outcomes[1].ok, "{outcomes:?}");
+    let mut out = Vec::new();
+    write_json("a.toml", &outcomes[1], &mut out).unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(
+        line,
+        serde_json::json!({
+            "file": "a.toml", "step": 2, "at": null, "lane": "n1", "verdict": "deny",
+            "reason": "already_used", "expected": "grant", "ok": false,
+        })
+    );
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_line_and_column() {
+    let text = SHORT.replace("product = ", "prodcut = ");
+    let told = fault(&text);
+    assert!(told.contains("line 4, column 1") && told.contains("prodcut"), "{told}");
+}
+
+#[test]
+fn a_step_that_names_what_is_not_there_is_an_error_with_its_place() {
+    let text = SHORT.replace("expect = \"grant\"", "expect = \"granted\"");
+    let told = fault(&text);
+    assert!(told.contains("line 6") && told.contains("\"granted\""), "{told}");
+    let text = format!("{SHORT}release = \"n9\"\n");
+    assert!(fault(&text).contains("there is no lane \"n9\""), "{}", fault(&text));
+}
