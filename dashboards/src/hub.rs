@@ -195,28 +195,28 @@ where
     /// Runs until the source is gone.
     async fn feed(&mut self) {
         let limits = *self.hub.limits();
-        let mut last = Instant::now();
-        let mut due = last + limits.heartbeat;
+        let mut last: Option<Instant> = None;
+        let mut due = Instant::now() + limits.heartbeat;
         loop {
             tokio::select! {
                 biased;
                 () = sleep_until(due) => {
                     self.emit();
-                    last = Instant::now();
-                    due = last + limits.heartbeat;
+                    last = Some(Instant::now());
+                    due = Instant::now() + limits.heartbeat;
                 }
                 got = self.deltas.recv() => match got {
                     Ok(delta) => {
                         self.take(&delta);
                         if !self.pending.is_empty() {
-                            due = last + limits.frame_gap;
+                            due = last.map_or_else(Instant::now, |last| last + limits.frame_gap);
                         }
                     }
                     Err(RecvError::Lagged(missed)) => {
                         tracing::warn!(missed, "feed hub fell behind its source");
                         self.take_anew().await;
-                        last = Instant::now();
-                        due = last + limits.heartbeat;
+                        last = Some(Instant::now());
+                        due = Instant::now() + limits.heartbeat;
                     }
                     Err(RecvError::Closed) => {
                         if !self.pending.is_empty() {

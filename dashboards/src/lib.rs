@@ -18,6 +18,9 @@ mod session;
 mod upgrade;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use hub::{Hub, start};
 pub use limits::Limits;
 pub use pages::router;

@@ -92,7 +92,7 @@ export class Feed {
     /** @type {SnapshotFrame | DeltaFrame} */
     const frame = JSON.parse(data);
     if (frame.type === 'snapshot') {
-      this.#park = new Park(frame);
+      this.#park = new Park(frame, frame.at);
       this.#heard(frame);
       this.#listener.whole(this.#park);
     } else if (frame.type === 'delta' && this.#park && this.#seq !== null) {
@@ -102,7 +102,7 @@ export class Feed {
         socket.send('{"type":"resync"}');
         return;
       }
-      this.#park.apply(frame);
+      this.#park.apply(frame, frame.at);
       this.#heard(frame);
       this.#listener.changed(this.#park, frame);
     }

@@ -109,8 +109,9 @@ const RECENT_MAX = 50;
 
 /** The park as the page knows it. Rows keep the feed's order. */
 export class Park {
-  /** @param {Snapshot} from */
-  constructor(from) {
+  /** @param {Snapshot} from @param {number} at when its frame was made */
+  constructor(from, at) {
+    this.at = at;
     this.site = from.site;
     /** @type {Map<string, Area>} */
     this.areas = new Map(from.areas.map((row) => [row.id, row]));
@@ -124,8 +125,9 @@ export class Park {
     this.recent = from.recent.slice(-RECENT_MAX);
   }
 
-  /** @param {Changes} delta */
-  apply(delta) {
+  /** @param {Changes} delta @param {number} at when its frame was made */
+  apply(delta, at) {
+    this.at = at;
     for (const row of delta.areas ?? []) this.areas.set(row.id, row);
     for (const row of delta.gates ?? []) this.gates.set(row.id, row);
     for (const row of delta.lanes ?? []) this.lanes.set(row.id, row);

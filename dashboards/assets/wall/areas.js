@@ -22,7 +22,8 @@ function build() {
   const held = make('span', 'held');
   const of = make('small');
   const bar = make('i');
-  const root = make('li', '', name, level, held, of, make('div', 'bar', bar));
+  const share = make('span', 'share-of', of, level);
+  const root = make('li', '', name, held, make('div', 'bar', bar), share);
   return { root, name, level, held, of, bar };
 }
 
@@ -60,11 +61,12 @@ export function show(park) {
     write(view.name, say(area.name));
     write(view.held, number(area.occupancy));
     write(view.level, area.level === 'normal' ? '' : t(`level_${area.level}`));
-    write(view.of, area.capacity
-      ? `/ ${number(area.capacity)} · ${percent(area.occupancy, area.capacity)}`
-      : t('people'));
+    const { capacity } = area;
+    write(view.of, capacity ? `${percent(area.occupancy, capacity)} / ${number(capacity)}` : '');
     fill(view.bar, area.capacity ? area.occupancy / area.capacity : 0);
   });
+  // With many areas the bars have to do.
+  mark(byId('areas'), 'dense', String(rows.length > 5));
   const more = rows.length - shown.length;
   mark(list, 'more', more > 0 ? t('moreAreas', { n: more }) : '');
 }

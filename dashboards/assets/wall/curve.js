@@ -44,32 +44,36 @@ function roundUp(value) {
 }
 
 /** @param {import('../lib/state.js').Park} park */
-export function show({ today }) {
+export function show({ today, at: now }) {
   const { curve } = today;
   const start = today.starts_at ?? midnight(today.date);
-  const last = curve.findLastIndex((count) => count > 0);
+  const filled = curve.findLastIndex((count) => count > 0);
+  // The quarter that is running: it comes after the last one with entries, or is it.
+  const last = filled < 0 ? -1 : Math.min(curve.length - 1, Math.max(filled, Math.floor((now - start) / QUARTER_MS)));
   const first = curve.findIndex((count) => count > 0);
   none.hidden = last >= 0;
   // From 6 to 20 o'clock, and further where somebody came earlier or later.
   const from = Math.min(24, first < 0 ? 24 : Math.floor(first / 4) * 4);
-  const until = Math.max(80, (Math.floor(last / 4) + 1) * 4);
+  const until = Math.min(Math.max(96, curve.length), Math.max(80, (Math.floor(last / 4) + 1) * 4));
   const most = Math.max(0, ...curve);
   const high = roundUp(most * 1.04);
   const x = (/** @type {number} */ at) => ((at - from) / (until - from)) * WIDTH;
   const y = (/** @type {number} */ count) => HEIGHT - (count / high) * HEIGHT;
 
-  // The newest quarter with entries is taken as the running one.
   const whole = last < 0 ? [] : curve.slice(first, last);
   const points = whole.map((count, i) => `${x(first + i + 0.5).toFixed(1)} ${y(count).toFixed(1)}`);
   const foot = points.length
-    ? [`${x(first).toFixed(1)} ${HEIGHT}`, ...points, `${x(last).toFixed(1)} ${HEIGHT}`]
+    ? [
+        `${x(first).toFixed(1)} ${HEIGHT}`, ...points,
+        `${x(last).toFixed(1)} ${y(curve[last - 1]).toFixed(1)}`, `${x(last).toFixed(1)} ${HEIGHT}`,
+      ]
     : [];
   path(ridge, foot.length ? `M${foot.join('L')}Z` : '');
   path(edge, foot.length ? `M${foot.slice(0, -1).join('L')}` : '');
   const [left, right, roof] = last < 0 ? [0, 0, 0] : [x(last), x(last + 1), y(curve[last])];
   path(running, last < 0 ? '' : `M${left} ${HEIGHT}V${roof}H${right}V${HEIGHT}Z`);
   path(top, last < 0 ? '' : `M${left} ${roof}H${right}`);
-  path(grid, [0, 0.5, 1].map((share) => `M0 ${HEIGHT * share}H${WIDTH}`).join(''));
+  path(grid, (most > 0 ? [0, 0.5, 1] : [1]).map((share) => `M0 ${HEIGHT * share}H${WIDTH}`).join(''));
 
   const hours = [];
   for (let at = from; at <= until; at += 8) hours.push(at);

@@ -106,7 +106,9 @@ function showGate(view, { gate, name, lanes, rest }) {
   write(view.in, number(gate.in_per_min));
   write(view.out, number(gate.out_per_min));
   write(view.denied, gate.denied_per_min ? number(gate.denied_per_min) : '–');
-  mark(view.denied, 'some', String(gate.denied_per_min > 0));
+  // A refusal now and then is the day's business; one visitor in five is trouble.
+  const many = gate.denied_per_min >= 3 && gate.denied_per_min * 4 >= gate.in_per_min;
+  mark(view.denied, 'many', String(many));
   fill(view.inBar, gate.in_per_min / scale);
   fill(view.outBar, gate.out_per_min / scale);
   const marked = rest || lanes.length > MARKS_MAX ? [] : lanes;
@@ -126,7 +128,7 @@ function showGate(view, { gate, name, lanes, rest }) {
     { what: 'offline', text: t('lanesOffline', { n: count('offline') }), n: count('offline') },
     { what: 'unassigned', text: t('lanesUnassigned', { n: count('unassigned') }), n: count('unassigned') },
   ];
-  const told = sums.filter((sum) => sum.n > 0);
+  const told = sums.filter((sum) => sum.n > 0 && !(rest && sum.what === 'unassigned'));
   repeat(view.sums, view.counts, told, () => ({ root: make('span') }), (cell, sum) => {
     mark(cell.root, 'what', sum.what);
     write(cell.root, sum.text);

@@ -20,9 +20,9 @@ const views = [];
 function build() {
   const [stamp, time] = [make('b', 'stamp'), make('time')];
   const [gate, lane] = [make('span', 'gate'), make('small')];
-  const [what, count] = [make('span', 'what'), make('span', 'count')];
+  const [what, count] = [make('span'), make('span', 'count')];
   const place = make('span', 'place', gate, lane);
-  const root = make('li', '', stamp, time, place, what, count);
+  const root = make('li', '', stamp, time, place, make('span', 'what', what, count));
   return { root, stamp, time, gate, lane, what, count };
 }
 
@@ -76,5 +76,5 @@ function show(view, park, line) {
 function what(line) {
   if (line.kind === 'denied') return reasonName(line.reason ?? 'internal');
   if (line.kind === 'not_taken') return t('notTaken');
-  return line.class ? className(line.class) : t('passed');
+  return line.class ? className(line.class) : '';
 }

@@ -5,6 +5,7 @@
 //! part of the program. The address is printed once it is served (a port of 0 is allowed).
 
 mod park;
+mod setup;
 
 use std::{
     io::Write as _,
@@ -18,7 +19,8 @@ use shanmen_protocols::time::UnixMs;
 use tokio::{net::TcpListener, sync::broadcast, time::interval};
 use tokio_util::sync::CancellationToken;
 
-use park::{Park, Scene};
+use park::Park;
+use setup::Scene;
 
 #[expect(clippy::disallowed_methods, reason = "a program's one place that reads the clock")]
 fn now() -> UnixMs {

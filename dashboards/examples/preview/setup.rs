@@ -1,0 +1,211 @@
+//! The preview's park as it stands at the start: gates, areas and the day so far, all made up.
+
+use std::collections::BTreeMap;
+
+use shanmen_protocols::{
+    feed::{Alarm, AreaNow, GateNow, LaneCondition, LaneNow, Text},
+    ids::{AreaId, DeviceId, GateId, LaneId},
+    reason::Reason,
+    time::UnixMs,
+};
+
+use crate::park::{Park, level, local};
+
+pub(crate) type Fault = Box<dyn std::error::Error>;
+
+/// Which kind of day is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    Normal,
+    Full,
+    Empty,
+    Large,
+}
+
+impl Scene {
+    pub(crate) fn named(name: &str) -> Result<Self, Fault> {
+        match name {
+            "normal" => Ok(Self::Normal),
+            "full" => Ok(Self::Full),
+            "empty" => Ok(Self::Empty),
+            "large" => Ok(Self::Large),
+            other => Err(format!("no scene {other}: normal, full, empty or large").into()),
+        }
+    }
+}
+
+/// Ticket classes and their share in %.
+pub(crate) const CLASSES: [(&str, u32); 8] = [
+    ("adult", 52),
+    ("child", 14),
+    ("senior", 11),
+    ("student", 8),
+    ("group", 7),
+    ("pass", 5),
+    ("military", 2),
+    ("staff", 1),
+];
+/// Reasons of refusals and their weights.
+pub(crate) const REASONS: [(Reason, u32); 7] = [
+    (Reason::AlreadyUsed, 30),
+    (Reason::WrongDate, 22),
+    (Reason::TooEarly, 18),
+    (Reason::Unreadable, 14),
+    (Reason::NeedsIdentity, 8),
+    (Reason::WrongGate, 6),
+    (Reason::Expired, 4),
+];
+/// id, names, from, to, entry lanes, exit lanes, share of the visitors in %.
+pub(crate) type GateRow =
+    (&'static str, &'static str, &'static str, &'static str, &'static str, u8, u8, u32);
+pub(crate) const GATES: [GateRow; 7] = [
+    ("south", "南山门", "South Gate", "outside", "park", 6, 3, 38),
+    ("east", "东门", "East Gate", "outside", "park", 4, 2, 22),
+    ("north", "北门·索道站", "North Gate", "outside", "park", 3, 2, 12),
+    ("west", "西门", "West Gate", "outside", "park", 2, 1, 6),
+    ("cable", "云海索道", "Cloud Sea Cableway", "park", "cableway", 2, 2, 10),
+    ("temple", "栖霞古寺", "Qixia Temple", "park", "temple", 2, 1, 8),
+    ("cave", "玉龙洞", "Jade Dragon Cave", "park", "cave", 1, 1, 4),
+];
+/// id, names, the area around it, capacity, persons in it at the start.
+type AreaRow = (&'static str, &'static str, &'static str, Option<&'static str>, u32, u32);
+const AREAS: [AreaRow; 4] = [
+    ("park", "云栖山主景区", "Yunqi Mountain", None, 20_000, 12_846),
+    ("cableway", "云海索道", "Cloud Sea Cableway", Some("park"), 900, 512),
+    ("temple", "栖霞古寺", "Qixia Temple", Some("park"), 1_500, 1_236),
+    ("cave", "玉龙洞", "Jade Dragon Cave", Some("park"), 400, 371),
+];
+
+impl Park {
+    pub(crate) fn build_gates(&mut self, now: UnixMs) -> Result<(), Fault> {
+        let copies: u8 = if self.scene == Scene::Large { 3 } else { 1 };
+        for copy in 0..copies {
+            for (id, zh, en, from, to, ins, outs, share) in GATES {
+                let mark = if copy == 0 { String::new() } else { format!("{}", copy + 1) };
+                let gate = GateId::new(&format!("{id}{mark}"))?;
+                let used = if self.scene == Scene::Empty { 0 } else { share * 391 };
+                self.state.gates.push(GateNow {
+                    id: gate.clone(),
+                    name: text(&format!("{zh}{mark}"), &format!("{en} {mark}")),
+                    from: AreaId::new(from)?,
+                    to: AreaId::new(to)?,
+                    in_today: used,
+                    out_today: used * 2 / 3,
+                    in_per_min: 0,
+                    out_per_min: 0,
+                    denied_per_min: 0,
+                });
+                for n in 1..=ins + outs {
+                    let lane = format!("{id}{mark}-{n}");
+                    let condition = match (self.scene, lane.as_str()) {
+                        (Scene::Empty, _) | (_, "west-2" | "cave-2") => LaneCondition::Closed,
+                        (_, "south-5") => LaneCondition::Fault,
+                        (_, "east-4") => LaneCondition::Offline,
+                        (_, "north-5") => LaneCondition::Unassigned,
+                        _ => LaneCondition::Online,
+                    };
+                    self.state.lanes.push(LaneNow {
+                        id: LaneId::new(&lane)?,
+                        gate: gate.clone(),
+                        direction: if n <= ins { "in" } else { "out" }.into(),
+                        device: Some(DeviceId::new(&format!("ts-{lane}"))?),
+                        condition,
+                        since: now.plus_ms(-360_000),
+                        last_at: None,
+                        open_grants: 0,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn past_day(&mut self, now: UnixMs) {
+        let quiet = self.scene == Scene::Empty;
+        let today = &mut self.state.today;
+        let local = local(now, &self.zone);
+        let minute = u32::try_from(i32::from(local.hour()) * 60 + i32::from(local.minute()));
+        let quarter = minute.unwrap_or(0) / 15;
+        today.curve = (0..96_u32)
+            .map(|at| {
+                if quiet || at > quarter || !(28..72).contains(&at) {
+                    return 0;
+                }
+                let (morning, noon) = (at.abs_diff(38), at.abs_diff(54));
+                1400_u32.saturating_sub(morning * morning * 9)
+                    + 900_u32.saturating_sub(noon * noon * 8)
+                    + at * 37 % 110
+                    + 60
+            })
+            .collect();
+        today.entries = today.curve.iter().sum();
+        today.capacity = Some(20_000);
+        if !quiet {
+            today.exits = today.entries.saturating_sub(self.state.areas[0].occupancy);
+            today.reentries = today.entries / 23;
+            today.denied = 1_384;
+            today.entries_this_hour = 2_210;
+            today.by_class =
+                CLASSES.iter().map(|(c, w)| ((*c).into(), today.entries * w / 100)).collect();
+            let share = |w: &u32| 1_384 * w / 102;
+            today.by_reason = REASONS
+                .iter()
+                .map(|(r, w)| (r.code().into(), share(w)))
+                .collect::<BTreeMap<_, _>>();
+            if self.scene == Scene::Full {
+                today.by_reason.insert(Reason::AreaFull.code().into(), 612);
+            }
+        }
+    }
+
+    pub(crate) fn alarms(&mut self, now: UnixMs) -> Result<(), Fault> {
+        let alarm = |id: u64, code: &str, minutes: i64| Alarm {
+            id,
+            code: code.into(),
+            at: now.plus_ms(-minutes * 60_000),
+            device: None,
+            lane: None,
+            area: None,
+            active: true,
+        };
+        self.state.alarms.push(Alarm { lane: Some(LaneId::new("south-5")?), ..alarm(1, "jam", 6) });
+        self.state.alarms.push(Alarm {
+            device: Some(DeviceId::new("ts-east-4")?),
+            lane: Some(LaneId::new("east-4")?),
+            ..alarm(2, "device_offline", 47)
+        });
+        let area = Some(AreaId::new("cave")?);
+        self.state.alarms.push(Alarm { area, ..alarm(3, "area_level", 2) });
+        if self.scene == Scene::Full {
+            let area = Some(AreaId::new("park")?);
+            self.state.alarms.push(Alarm { area, ..alarm(4, "area_level", 11) });
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn areas(scene: Scene) -> Result<Vec<AreaNow>, Fault> {
+    let area = |(id, zh, en, parent, capacity, held): AreaRow| {
+        let occupancy = match scene {
+            Scene::Empty => 0,
+            Scene::Full if id == "park" => 20_480,
+            Scene::Full => capacity - capacity / 40,
+            Scene::Normal | Scene::Large => held,
+        };
+        Ok(AreaNow {
+            id: AreaId::new(id)?,
+            name: text(zh, en),
+            parent: parent.map(AreaId::new).transpose()?,
+            occupancy,
+            reserved: 0,
+            capacity: Some(capacity),
+            level: level(occupancy, Some(capacity)),
+            entries_today: occupancy * 2,
+        })
+    };
+    AREAS.into_iter().map(area).collect()
+}
+
+pub(crate) fn text(zh: &str, en: &str) -> Text {
+    Text { zh: zh.into(), en: en.trim().into() }
+}
