@@ -4,6 +4,7 @@
 //! only asks and waits. The device program starts one; the virtual park and the load test start
 //! hundreds through [`crate::virtual_lane`].
 
+mod effects;
 mod stats;
 mod talk;
 mod task;

@@ -165,14 +165,14 @@ pub async fn run_day(
         }
         while inside.try_join_next().is_some() {}
         world.tally.parties.fetch_add(1, Relaxed);
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             world.tally.turned_away.fetch_add(1, Relaxed);
             continue;
         };
         let world = Arc::clone(&world);
         inside.spawn(async move {
             visit::visit(&world, party).await;
-            drop(place);
+            drop(permit);
         });
     }
     let night = opening + world.real(visitors::DAY);

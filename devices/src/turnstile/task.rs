@@ -2,12 +2,12 @@
 //!
 //! Connection, drivers and timers meet in one `select`; everything is handled in order by this
 //! one owner. The lane goes on working while the connection is down. It decides nothing itself:
-//! that is the lane's, the queue's and the handshake's part ([`super::super::lane`] and so on).
+//! that is the lane's, the queue's and the handshake's part.
 
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use rand::RngExt as _;
 use rumqttc::{ConnectionError, Event as Mqtt, EventLoop, Outgoing, Packet};
 use shanmen_protocols::{
     device::{Body, Scan, Sensor},
-    ids::{Epoch, ScanId, Session},
+    ids::{Epoch, Session},
 };
 use tokio::{
     sync::{oneshot, watch},
@@ -30,9 +30,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    hardware::{Answered, Hardware, Noticed, Reading},
-    lane::{Answer, Effect, Ended, Event, Lane, LaneSettings, Now},
-    link::{Link, NotSent, Topics, Uplink},
+    hardware::{Answered, Hardware, Noticed},
+    lane::{Effect, Ended, Event, Lane, LaneSettings},
+    link::{Link, Topics},
     queue::EventQueue,
     session::Handshake,
 };
@@ -41,12 +41,12 @@ use crate::{
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A presentation under way, beside what the lane knows of it.
-struct UnderWay {
-    scan: Scan,
+pub(super) struct UnderWay {
+    pub(super) scan: Scan,
     /// When it was sent; before that, when it was read.
-    sent_at: Instant,
-    answered: Option<oneshot::Sender<Answered>>,
-    ended: Option<oneshot::Sender<Ended>>,
+    pub(super) sent_at: Instant,
+    pub(super) answered: Option<oneshot::Sender<Answered>>,
+    pub(super) ended: Option<oneshot::Sender<Ended>>,
 }
 
 /// One turnstile: the only owner of all its parts.
@@ -54,17 +54,17 @@ pub(super) struct Task {
     pub(super) config: TurnstileConfig,
     pub(super) topics: Topics,
     pub(super) clock: Clock,
-    hardware: Hardware,
+    pub(super) hardware: Hardware,
     pub(super) lane: Lane,
     pub(super) queue: EventQueue,
     pub(super) handshake: Handshake,
-    link: Option<Link>,
-    under_way: Option<UnderWay>,
+    pub(super) link: Option<Link>,
+    pub(super) under_way: Option<UnderWay>,
     /// Connections in a row that ended before the control plane accepted the device.
     pub(super) failures: u32,
     pub(super) counters: Arc<Counters>,
-    status: watch::Sender<Status>,
-    effects: Vec<Effect>,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) effects: Vec<Effect>,
 }
 
 /// What woke the task, beside the connection.
@@ -190,127 +190,6 @@ impl Task {
             bump(&self.counters.fact_resends);
             self.send_backlog();
         }
-    }
-
-    fn read(&mut self, reading: Reading) {
-        let scan = ScanId::fresh();
-        let direction = reading.direction;
-        if self.lane.is_idle() {
-            let (answered, ended) =
-                reading.watcher.map(|watcher| (watcher.answered, watcher.ended)).unzip();
-            self.under_way = Some(UnderWay {
-                scan: Scan {
-                    time: self.clock.time_block(),
-                    id: scan,
-                    lane: Some(self.config.lane.clone()),
-                    direction,
-                    credential: reading.credential,
-                    ttl_ms: self.config.ttl_ms,
-                    attempt: 1,
-                    operator: None,
-                    confirm: reading.confirm,
-                },
-                sent_at: self.clock.instant(),
-                answered,
-                ended,
-            });
-            bump(&self.counters.presentations);
-        }
-        let online = self.handshake.is_accepted();
-        self.lane_event(Event::Presented { scan, direction, online });
-    }
-
-    /// Tells the lane, and does what it wants done.
-    pub(super) fn lane_event(&mut self, event: Event) {
-        let now = Now { up_ms: self.clock.up_ms(), at: self.clock.unix() };
-        let mut effects = std::mem::take(&mut self.effects);
-        self.lane.on(now, event, &mut effects);
-        for effect in effects.drain(..) {
-            self.apply(effect);
-        }
-        self.effects = effects;
-    }
-
-    fn apply(&mut self, effect: Effect) {
-        match effect {
-            Effect::Send { attempt, .. } => self.send_scan(attempt),
-            Effect::Open(direction) => self.hardware.barrier.open(direction),
-            Effect::Close => self.hardware.barrier.close(),
-            Effect::Show(show) => self.hardware.display.show(&show),
-            Effect::Rest => self.hardware.display.rest(),
-            Effect::Record(body) => self.record(body),
-            Effect::Answered(answer) => self.answered(answer),
-            Effect::Ended(ended) => {
-                // The watcher may have gone; nobody else has to know.
-                if let Some(tx) = self.under_way.take().and_then(|under_way| under_way.ended) {
-                    tx.send(ended).ok();
-                }
-            }
-            Effect::NotFree(scan) => {
-                bump(&self.counters.not_free);
-                debug!(device = %self.config.device, %scan, "lane not free");
-            }
-            Effect::Ignored(why) => {
-                bump(&self.counters.stale_decisions);
-                debug!(device = %self.config.device, ?why, "decision without effect");
-            }
-        }
-    }
-
-    fn send_scan(&mut self, attempt: u32) {
-        let Some(under_way) = &mut self.under_way else { return };
-        under_way.scan.attempt = attempt;
-        if attempt == 1 {
-            under_way.sent_at = self.clock.instant();
-        } else {
-            bump(&self.counters.resends);
-        }
-        let uplink = Uplink::Scan { at_least_once: self.config.scan_at_least_once };
-        let sent = self.link.as_ref().map(|link| link.publish(uplink, &under_way.scan));
-        self.note(sent);
-    }
-
-    fn answered(&mut self, answer: Answer) {
-        self.counters.count_answer(&answer);
-        let Some(under_way) = &mut self.under_way else { return };
-        if let Some(tx) = under_way.answered.take() {
-            let latency = self.clock.instant().saturating_duration_since(under_way.sent_at);
-            tx.send(Answered { answer, latency }).ok();
-        }
-    }
-
-    /// Keeps a fact, and sends it live where the control plane is in reach.
-    fn record(&mut self, body: Body) {
-        bump(&self.counters.facts);
-        let event = self.queue.push(body, self.clock.time_block(), self.clock.up_ms());
-        self.counters.facts_lost.store(self.queue.lost(), Relaxed);
-        if self.handshake.is_accepted() {
-            self.publish(Uplink::Event, &event);
-        }
-        self.tell_status();
-    }
-
-    pub(super) fn publish<M: serde::Serialize>(&self, uplink: Uplink, message: &M) {
-        let sent = self.link.as_ref().map(|link| link.publish(uplink, message));
-        self.note(sent);
-    }
-
-    /// Counts what did not go out: the protocol sends it again where it matters.
-    fn note(&self, sent: Option<Result<(), NotSent>>) {
-        if let Some(Err(error)) = sent {
-            bump(&self.counters.not_sent);
-            debug!(device = %self.config.device, %error, "uplink not sent");
-        }
-    }
-
-    pub(super) fn subscribe(&self) {
-        let sent = self.link.as_ref().map(Link::subscribe);
-        self.note(sent);
-    }
-
-    pub(super) fn tell_status(&self) {
-        let now = Status { ready: self.handshake.is_accepted(), unacknowledged: self.queue.len() };
-        self.status.send_if_modified(|status| std::mem::replace(status, now) != now);
     }
 
     /// The connection failed or broke; says how long to pause.
