@@ -140,7 +140,7 @@ impl TicketState {
                 let step = Step { reentry: admission.reentry, ..step };
                 // More than granted is tailgating: it counts as people, not as uses.
                 self.count(usize::from(entitlement), step, taken.min(admission.persons));
-                self.arrive(park, step)
+                self.arrive(step)
             }
         }
     }
@@ -162,7 +162,7 @@ impl TicketState {
             return (self.leave(park, step), None);
         }
         let Some(ix) = self.entitlement_for_record(park, step) else {
-            return (self.arrive(park, step), None);
+            return (self.arrive(step), None);
         };
         step.reentry = reentry::may(park, self, ix, at, count);
         let before = self.use_of(ix);
@@ -173,7 +173,7 @@ impl TicketState {
             other_at: before.last_entry.get(),
             ..conflict
         });
-        (self.arrive(park, step), conflict)
+        (self.arrive(step), conflict)
     }
 
     /// The entitlement that a recorded entry uses: the first for the area with a use left, else
@@ -222,7 +222,7 @@ impl TicketState {
         if step.reentry {
             one.reentries = one.reentries.saturating_add(persons);
         } else {
-            if newest && one.entries_on(step.day) % group == 0 {
+            if newest && one.entries_on(step.day).is_multiple_of(group) {
                 one.reentries = 0;
             }
             one.entries = one.entries.saturating_add(persons);
@@ -241,7 +241,7 @@ impl TicketState {
     }
 
     /// Moves people into the step's area.
-    fn arrive(&mut self, park: &Park, step: Step) -> Movements {
+    fn arrive(&mut self, step: Step) -> Movements {
         let mut movements = Movements::default();
         let Some(mut places) = self.places_of(step.day) else { return movements };
         let mut rest = step.persons;
@@ -282,7 +282,7 @@ impl TicketState {
         // More than the ticket has people: tailgaters, who came from before the gate.
         movements.add(step.from, step.to, if overtaken { 0 } else { rest }, step.reentry);
         put(&mut places, step.to, arrived);
-        self.keep(park, &places, step.day);
+        self.keep(&places, step.day);
         movements
     }
 
@@ -310,7 +310,7 @@ impl TicketState {
         let unmatched = self.unmatched_exits_mut();
         *unmatched = unmatched.saturating_add(u8::try_from(rest).unwrap_or(u8::MAX));
         put(&mut places, step.to, arrived.saturating_add(rest).min(self.persons()));
-        self.keep(park, &places, step.day);
+        self.keep(&places, step.day);
         movements
     }
 
@@ -343,7 +343,7 @@ impl TicketState {
         Some(self.places().collect())
     }
 
-    fn keep(&mut self, _park: &Park, places: &[Place], day: Day) {
+    fn keep(&mut self, places: &[Place], day: Day) {
         self.roll(0, day);
         self.put_places(places);
     }

@@ -154,6 +154,7 @@ pub struct Day(pub i32);
 
 impl Day {
     /// The day `days` later (earlier when negative).
+    #[must_use]
     pub fn plus(self, days: i32) -> Self {
         Self(self.0.saturating_add(days))
     }

@@ -212,7 +212,7 @@ fn value_of(
     room: &impl Room,
     now: &Moment,
 ) -> Value {
-    let slot = || slot::bounds(park, product, ticket, now);
+    let timed = || slot::bounds(park, product, ticket, now);
     match variable {
         Variable::Now => timestamp(Some(now.at)),
         Variable::Weekday => Value::Int(now.day.weekday().into()),
@@ -228,8 +228,8 @@ fn value_of(
         Variable::MinutesSinceFirstEntry => minutes_since(ticket.first_entry(), now),
         Variable::MinutesSinceLastEntry => minutes_since(ticket.last_entry(), now),
         Variable::Inside => Value::Bool(ticket.persons_in(park, spot.area, now.day) > 0),
-        Variable::SlotStart => timestamp(slot().map(|(start, _)| start)),
-        Variable::SlotEnd => timestamp(slot().map(|(_, end)| end)),
+        Variable::SlotStart => timestamp(timed().map(|(start, _)| start)),
+        Variable::SlotEnd => timestamp(timed().map(|(_, end)| end)),
         Variable::OccupancyPercent => occupancy_percent(park, spot.area, room),
     }
 }

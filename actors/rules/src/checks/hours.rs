@@ -12,7 +12,7 @@ use crate::{
 /// `closed_hours`, with the next opening of this business day.
 pub(crate) fn check(park: &Park, product: &Product, now: &Moment) -> Result<(), Refusal> {
     let hours = &product.daily_hours;
-    if hours.is_empty() || hours.iter().any(|range| holds(range, now.second_of_day)) {
+    if hours.is_empty() || hours.iter().any(|&range| holds(range, now.second_of_day)) {
         return Ok(());
     }
     let opens = |range: &HoursDefinition| {
@@ -24,7 +24,7 @@ pub(crate) fn check(park: &Park, product: &Product, now: &Moment) -> Result<(), 
     Err(Refusal::with(Reason::ClosedHours, Facts { come_back_at, ..Facts::default() }))
 }
 
-fn holds(range: &HoursDefinition, second: u32) -> bool {
+fn holds(range: HoursDefinition, second: u32) -> bool {
     let (from, until) = (range.from.seconds, range.until.seconds);
     if from <= until {
         from <= second && second < until

@@ -50,7 +50,7 @@ pub(crate) fn offer(
     };
     let in_all = left(entitlement.uses, one.entries);
     let on_day = left(entitlement.per_day, today);
-    let rest = today % group != 0 && in_all > 0 && on_day > 0;
+    let rest = !today.is_multiple_of(group) && in_all > 0 && on_day > 0;
     let back = reentry::offer(park, ticket, ix, entitlement, now);
     if let Some(Ok(persons)) = back
         && !rest
