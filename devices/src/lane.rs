@@ -7,10 +7,11 @@
 //! in a `denied` fact, which is also what settles a grant that came too late. The turnstile's task
 //! calls it.
 
+mod passages;
 mod vocabulary;
 
 use shanmen_protocols::{
-    device::{Body, Decision, DecisionResult, Outcome, Passage, PassageBy, Sensor, Show},
+    device::{Body, Decision, DecisionResult, Outcome, PassageBy, Sensor, Show},
     ids::{Direction, GrantId, ScanId},
     reason::{Lang, Reason},
     time::UnixMs,
@@ -259,75 +260,6 @@ impl Lane {
     fn refused(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.state = State::Idle { rest_at_ms: Some(now.up_ms + REFUSAL_SHOWN_MS) };
         out.push(Effect::Ended(Ended { outcome: None, passed: 0 }));
-    }
-
-    fn pass(&mut self, now: Now, mut opening: Opening, out: &mut Vec<Effect>) {
-        self.count(opening.direction);
-        self.last_passage = Some((now.up_ms, opening.direction));
-        opening.passed += 1;
-        if opening.passed == opening.persons {
-            self.close(opening, out);
-        } else {
-            // Each person of a group gets the full hold, so that the last is not locked out.
-            opening.close_at_ms = now.up_ms + opening.hold_ms;
-            self.state = State::Open(opening);
-        }
-    }
-
-    fn close(&mut self, opening: Opening, out: &mut Vec<Effect>) {
-        let outcome = match opening.passed {
-            0 => Outcome::NotTaken,
-            passed if passed < opening.persons => Outcome::Partial,
-            _ => Outcome::Taken,
-        };
-        self.state = State::Idle { rest_at_ms: None };
-        out.push(Effect::Close);
-        out.push(Effect::Rest);
-        out.push(Effect::Record(Body::Passage(Passage {
-            grant: opening.grant,
-            scan: Some(opening.scan),
-            lane: Some(self.settings.lane.clone()),
-            direction: opening.direction,
-            outcome,
-            count: Some(opening.passed),
-            counters: Some(self.counters),
-            by: PassageBy::Server,
-            credential: None,
-            granted_at: opening.opened_at,
-        })));
-        out.push(Effect::Ended(Ended { outcome: Some(outcome), passed: opening.passed }));
-    }
-
-    /// Somebody went through whom no grant covers.
-    fn intrude(&mut self, now: Now, direction: Direction, out: &mut Vec<Effect>) {
-        let close_behind = self.last_passage.is_some_and(|(at_ms, before)| {
-            before == direction && now.up_ms < at_ms + TAILGATE_WINDOW_MS
-        });
-        let outcome = if close_behind { Outcome::Tailgated } else { Outcome::Forced };
-        self.count(direction);
-        out.push(Effect::Record(self.ungranted(direction, outcome, 1)));
-    }
-
-    fn ungranted(&self, direction: Direction, outcome: Outcome, count: u32) -> Body {
-        Body::Passage(Passage {
-            grant: None,
-            scan: None,
-            lane: Some(self.settings.lane.clone()),
-            direction,
-            outcome,
-            count: Some(count),
-            counters: Some(self.counters),
-            by: PassageBy::Own,
-            credential: None,
-            granted_at: None,
-        })
-    }
-
-    fn count(&mut self, direction: Direction) {
-        match direction {
-            Direction::In => self.counters.inward += 1,
-            Direction::Out => self.counters.outward += 1,
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A turnstile: its configuration, how it is started, and the handle on the running task.
 //!
-//! The task ([`task`]) owns the lane, the event queue, the drivers and the connection; the handle
+//! The task owns the lane, the event queue, the drivers and the connection; the handle
 //! only asks and waits. The device program starts one; the virtual park and the load test start
 //! hundreds through [`crate::virtual_lane`].
 
