@@ -96,7 +96,7 @@ impl Condition {
         let program = ENVIRONMENT.compile(source).map_err(|faults| {
             let first = faults.errors.first();
             let (line, column, message) = first.map_or((1, 1, "cannot be read"), |first| {
-                (first.pos.0.max(1), first.pos.1.max(0) + 1, first.msg.as_str())
+                (first.pos.0.max(1), first.pos.1.max(1), first.msg.as_str())
             });
             fault(format!("line {line}, column {column}: {message}"), "a CEL expression")
         })?;
@@ -125,8 +125,12 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn fault_at(&mut self, id: u64, problem: &str) {
-        let at = self.program.source_info().offset_for(id).map_or(1, |(start, _)| start);
-        self.fault.get_or_insert_with(|| format!("character {at}: {problem}"));
+        let info = self.program.source_info();
+        let start = info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        let before: String = info.source.chars().take(start).collect();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        self.fault.get_or_insert_with(|| format!("line {line}, column {column}: {problem}"));
     }
 
     /// `local` are the names that a macro such as `exists` has bound.
@@ -276,7 +280,7 @@ mod tests {
     fn a_fault_is_refused_at_load_with_its_position() {
         assert!(problem("entries <").contains("line 1, column 10"), "{}", problem("entries <"));
         let unknown = problem("entries < 3 && hour > 9");
-        assert!(unknown.contains("character 16") && unknown.contains("\"hour\""), "{unknown}");
+        assert!(unknown.contains("line 1, column 16") && unknown.contains("\"hour\""), "{unknown}");
         assert!(problem("[1].all(x, [2].all(y, x < y))").contains("loop within a loop"));
         assert!(problem(&" ".repeat(2_000)).contains("longer"));
     }

@@ -26,14 +26,41 @@ pub(crate) fn offer(
     Some(check(park, ticket, ix, entitlement, rule, last_entry, now))
 }
 
-/// Whether `count` people who passed at `at` came back on an earlier admission.
+/// Whether `count` people who passed at `at` came back on an earlier admission, as far as the
+/// ticket remembers. A report may come late: an entry before all others makes the later one the
+/// re-entry, and then too one use is consumed, not two.
 pub(crate) fn may(park: &Park, ticket: &TicketState, ix: usize, at: UnixMs, count: u16) -> bool {
     let product = park.get_product(ticket.product());
     let Some(entitlement) = product.and_then(|product| product.entitlements.get(ix)) else {
         return false;
     };
-    let now = park.moment(at);
-    matches!(offer(park, ticket, ix, entitlement, &now), Some(Ok(persons)) if count <= persons)
+    let one = ticket.use_of(ix);
+    let (Some(rule), Some(first), Some(last)) =
+        (&entitlement.reentry, one.first_entry.get(), one.last_entry.get())
+    else {
+        return false;
+    };
+    if last <= at {
+        let now = park.moment(at);
+        let offer = check(park, ticket, ix, entitlement, rule, last, &now);
+        return offer.is_ok_and(|persons| count <= persons);
+    }
+    let (earlier, back) = if at < first { (at, last) } else { (first, at) };
+    let Some(exit) = one.last_exit.get().filter(|&exit| earlier <= exit && exit <= back) else {
+        return false;
+    };
+    let gone_ms = back.since_ms(exit);
+    let same_day = park.business_day(earlier) == park.business_day(back);
+    (same_day || !rule.same_day)
+        && rule.min_away_ms <= gone_ms
+        && rule.within_ms.is_none_or(|within| gone_ms <= within)
+        && count <= left(rule, ticket, one.reentries)
+}
+
+/// How many more people may come back on the present admission.
+fn left(rule: &Reentry, ticket: &TicketState, reentries: u16) -> u16 {
+    rule.count
+        .map_or(u16::MAX, |count| count.saturating_mul(ticket.persons()).saturating_sub(reentries))
 }
 
 /// `not_exited`, `reentry_expired`, `reentry_exhausted`, `too_soon`.
@@ -61,9 +88,7 @@ fn check(
     if other_day || rule.within_ms.is_some_and(|within| within < gone_ms) {
         return Err(refuse(Reason::ReentryExpired, None));
     }
-    let left = rule.count.map_or(u16::MAX, |count| {
-        count.saturating_mul(ticket.persons()).saturating_sub(one.reentries)
-    });
+    let left = left(rule, ticket, one.reentries);
     if left == 0 {
         return Err(refuse(Reason::ReentryExhausted, None));
     }

@@ -1,0 +1,77 @@
+//! The business day: it never goes back, it has no gap, and it begins once.
+
+mod support;
+
+use proptest::prelude::*;
+use shanmen_protocols::time::UnixMs;
+use shanmen_rules::Park;
+use support::at;
+
+fn park(timezone: &str, day_starts_at: &str) -> Park {
+    let text =
+        format!("[site]\nid = \"s\"\ntimezone = {timezone:?}\nday_starts_at = {day_starts_at:?}\n");
+    Park::compile(&toml::from_str(&text).unwrap()).unwrap()
+}
+
+#[test]
+fn a_day_that_turns_in_a_skipped_hour_begins_when_the_clock_jumps() {
+    let park = park("Europe/Berlin", "02:30");
+    let jump = at("2026-03-29T03:00:00+02:00");
+    assert_eq!(park.next_turn(at("2026-03-28T12:00:00+01:00")), jump);
+    assert_eq!(park.business_day(jump).to_string(), "2026-03-29");
+    assert_eq!(park.business_day(jump.plus_ms(-1)).to_string(), "2026-03-28");
+}
+
+#[test]
+fn a_day_that_turns_in_a_repeated_hour_begins_the_first_time() {
+    let park = park("Europe/Berlin", "02:30");
+    let first = at("2026-10-25T02:30:00+02:00");
+    assert_eq!(park.next_turn(at("2026-10-24T12:00:00+02:00")), first);
+    assert_eq!(park.business_day(at("2026-10-25T02:00:00+01:00")).to_string(), "2026-10-25");
+}
+
+#[test]
+fn a_midnight_that_is_skipped_is_a_turn_all_the_same() {
+    // Cairo sets its clocks forward at 00:00 on the last Friday of April.
+    let park = park("Africa/Cairo", "00:00");
+    let jump = at("2026-04-24T01:00:00+03:00");
+    assert_eq!(park.business_day(jump).to_string(), "2026-04-24");
+    assert_eq!(park.business_day(jump.plus_ms(-1)).to_string(), "2026-04-23");
+    assert_eq!(park.next_turn(jump.plus_ms(-1)), jump);
+}
+
+const ZONES: [&str; 7] = [
+    "Asia/Shanghai",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Africa/Cairo",
+    "America/Santiago",
+    "UTC",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_business_day_begins_at_its_turn_and_never_comes_back(
+        zone in prop::sample::select(&ZONES[..]),
+        half_hours in 0_u32..48,
+        // 2026 to 2030.
+        ms in 1_767_225_600_000_i64..1_893_456_000_000,
+    ) {
+        let starts = format!("{:02}:{:02}", half_hours / 2, half_hours % 2 * 30);
+        let park = park(zone, &starts);
+        let now = UnixMs(ms);
+        let day = park.business_day(now);
+        let turn = park.next_turn(now);
+        prop_assert!(now < turn);
+        prop_assert_eq!(park.business_day(turn), day.plus(1));
+        prop_assert_eq!(park.business_day(turn.plus_ms(-1)), day);
+        let length_h = park.next_turn(turn).since_ms(turn) as f64 / 3_600_000.0;
+        prop_assert!((22.5..=25.5).contains(&length_h), "{length_h} h");
+        let began = park.calendar().turn_of(day);
+        prop_assert!(began <= now);
+        prop_assert_eq!(park.business_day(began), day);
+    }
+}
