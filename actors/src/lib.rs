@@ -1,8 +1,28 @@
 //! Shanmen's control plane: intake, device twins, validation pool, ledger and flow.
+//!
+//! The way of a scan: `link` (a broker's own task) → `intake` (bytes to a message) → `twin`
+//! (repeats, lane, code) → `pool` (the rules, use and place reserved) → `ledger` (committed) →
+//! back to the twin, which sends the decision. Requests run one way; the way back is a reply
+//! value. `flow` counts what was committed and feeds the dashboards.
+//!
+//! The only crate with actix; SQL only in `ledger`. The program asks [`ControlPlane`].
 
+mod accounts;
 pub mod api;
 pub mod clock;
+mod desk;
+mod enrolment;
+mod flow;
+mod intake;
 pub mod keys;
+mod ledger;
+mod link;
 mod plane;
+mod pool;
+mod registry;
+mod stage;
+mod tally;
+mod twin;
+mod watch;
 
 pub use plane::{ControlPlane, Importer};

@@ -1,104 +1,692 @@
 //! The control plane as a whole: started, asked and stopped here.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use shanmen_protocols::{
-    device::Decision,
+    device::{Decision, Hello, Outcome, PassageBy, Scan},
     feed::{Delta, Snapshot},
-    ids::{DeviceId, GrantId, TicketId},
-    time::UnixMs,
+    ids::{DeviceId, DeviceKind, GrantId, TicketId},
+    reason::Lang,
+    time::{TimeBlock, UnixMs},
 };
 use shanmen_rules::{Park, Status};
-use tokio::sync::broadcast;
+use tokio::{
+    sync::{broadcast, watch},
+    task::JoinHandle,
+};
 
 use crate::{
+    accounts::{Accounts, TokenOf},
     api::{
-        Account, AdmissionRequest, AuditLine, Claim, ClaimRequest, DeviceView, EnrolRequest,
-        Enrolled, Fault, GrantView, IssuedTicket, NewTicket, PassageRequest, PassageResult,
-        Readiness, RejectedLine, Settings, TicketView,
+        Account, AdmissionRequest, AuditLine, BrokerChoice, Claim, ClaimRequest, DeviceStanding,
+        DeviceView, Durability, EnrolRequest, Enrolled, Fault, GrantView, IssuedTicket, NewTicket,
+        PassageRequest, PassageResult, Readiness, RejectedLine, Settings, TicketView,
     },
-    clock::Clock,
-    keys::KeyRing,
+    clock::{Clock, Stopwatch},
+    desk::Desk,
+    enrolment::Enrolment,
+    flow::{Flow, FlowParts, FlowSender, Occupancy},
+    intake::Intake,
+    keys::{Digest, KeyRing},
+    ledger::{self, DeviceRow, Ledger, Loaded, Record, SqliteLedger, commit},
+    link::{EmbeddedBroker, Link, OutsideLink, Uplinks},
+    pool::{HotState, Pool, ShardCore},
+    registry::Registry,
+    stage::Stage,
+    tally::Fleet,
+    twin::{Heard, Moment, Order, PassageFact, Shared, Twin, caller, fault},
+    watch::Watch,
 };
+
+/// The device name under which callers of the program are on record.
+const API_DEVICE: &str = "api";
+/// How many devices the registry holds.
+const DEVICES_MAX: usize = 100_000;
+/// How long a caller waits for a decision.
+const DECISION_WAIT: Duration = Duration::from_secs(6);
+/// How long what is on its way may take to finish at a stop.
+const SETTLE_WAIT: Duration = Duration::from_millis(300);
 
 /// A running control plane; cheap to clone.
 #[derive(Clone)]
-pub struct ControlPlane;
+pub struct ControlPlane(Arc<Inner>);
+
+struct Inner {
+    park: Arc<Park>,
+    clock: Clock,
+    keys: KeyRing,
+    ledger: Arc<SqliteLedger>,
+    stage: Stage,
+    shared: Arc<Shared>,
+    intake: Arc<Intake>,
+    registry: Arc<Registry>,
+    desk: Desk,
+    enrolment: Enrolment,
+    accounts: Accounts,
+    api: actix::Addr<Twin>,
+    flow: FlowSender,
+    deltas: broadcast::Sender<Arc<Delta>>,
+    stopping: AtomicBool,
+    stop: watch::Sender<bool>,
+    watch: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
 
 /// Takes tickets in bulk, in batches that are all in or all out, without stalling the gates.
-pub struct Importer;
+pub struct Importer {
+    plane: ControlPlane,
+    actor: String,
+    accepted: u64,
+}
 
 impl Importer {
-    /// Takes one batch of parsed lines (at most 1,000): all of it, or none with the reasons.
+    /// How many lines a batch should have at most: that is how long a visitor can wait for one.
+    pub fn batch_rows() -> usize {
+        Desk::batch_size()
+    }
+
+    /// Takes one batch of parsed lines with their numbers: all of it, or none with the reasons.
     pub async fn push(&mut self, batch: Vec<(u64, NewTicket)>) -> Result<u64, Vec<RejectedLine>> {
-        todo!()
+        let count = self.plane.0.desk.import(batch).await?;
+        self.accepted += count;
+        Ok(count)
+    }
+
+    /// Ends the import: a line on the audit trail.
+    pub async fn finish(self) -> Result<u64, Fault> {
+        let line = AuditLine {
+            at: self.plane.0.clock.now(),
+            actor: self.actor,
+            action: "ticket.import".into(),
+            target: String::new(),
+            note: format!("{} tickets", self.accepted),
+        };
+        self.plane.0.accounts.audit(line).await?;
+        Ok(self.accepted)
     }
 }
 
 impl ControlPlane {
     /// Opens the ledger, loads the hot state, starts the broker and the actors.
-    pub async fn start(settings: Settings) -> Result<Self, Fault> { todo!() }
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] for a park that does not hold together, all faults at once;
+    /// [`Fault::Internal`] for a disk, a file or a port.
+    pub async fn start(settings: Settings) -> Result<Self, Fault> {
+        let (ledger, park, hot, loaded) = open(&settings).await?;
+        let clock = settings.clock.clone();
+        let site = park.site().id.clone();
+        let occupancy = Arc::new(Occupancy::new(&park));
+        let fleet = Arc::new(Fleet::default());
+        let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
+        let stage = Stage::start(cores(settings.shards)).await.map_err(Fault::Internal)?;
+
+        let flow = Flow::load(FlowParts {
+            park: Arc::clone(&park),
+            occupancy: Arc::clone(&occupancy),
+            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            clock: clock.clone(),
+            fleet,
+        })
+        .map_err(fault)?;
+        for grant in loaded.grants {
+            occupancy.reserve_anyway(&park, &grant.open.admission);
+            hot.open(grant);
+        }
+        let deltas = flow.deltas();
+        let flow = flow.start(stage.arbiter(0));
+
+        let queue = Arc::clone(&ledger);
+        let core = ShardCore {
+            park: Arc::clone(&park),
+            hot: Arc::clone(&hot),
+            occupancy,
+            append: Arc::new(move |entry| queue.append(entry)),
+            relaxed: settings.durability == Durability::Relaxed,
+        };
+        let pool = Pool::start(core, stage.arbiters());
+
+        let intake = Arc::new(Intake::new(site.clone(), clock.clone(), Arc::clone(&registry)));
+        let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
+        let link: Arc<dyn Link> = match &settings.broker {
+            BrokerChoice::Embedded(listen) => Arc::new(
+                EmbeddedBroker::start(*listen, site.clone(), Arc::clone(&registry), uplinks)
+                    .await
+                    .map_err(Fault::Internal)?,
+            ),
+            BrokerChoice::Outside(broker) => Arc::new(OutsideLink::start(broker, &site, uplinks)),
+        };
+        let shared = Arc::new(Shared {
+            park: Arc::clone(&park),
+            keys: settings.keys.clone(),
+            pool: pool.clone(),
+            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            link,
+            flow: flow.clone(),
+            registry: Arc::clone(&registry),
+            clock: clock.clone(),
+            heartbeat_s: settings.heartbeat_s,
+            lang: Lang::Zh,
+        });
+        for (n, id) in registry.ids().into_iter().enumerate() {
+            if let Some(device) = registry.get(id.as_str()) {
+                let twin = Twin::start(Arc::clone(&shared), &site, device, stage.arbiter(n));
+                intake.add(id, twin);
+            }
+        }
+        let api = Twin::start_api(Arc::clone(&shared), api_device(&clock)?, stage.arbiter(1));
+        let (stop, stopped) = watch::channel(false);
+        let watch = Watch::new(Arc::clone(&shared)).run(stopped);
+        let plane = Self(Arc::new(Inner {
+            desk: Desk {
+                park: Arc::clone(&park),
+                keys: settings.keys.clone(),
+                hot,
+                pool,
+                ledger: Arc::clone(&ledger),
+                clock: clock.clone(),
+            },
+            enrolment: Enrolment {
+                park: Arc::clone(&park),
+                ledger: Arc::clone(&ledger),
+                registry: Arc::clone(&registry),
+                clock: clock.clone(),
+            },
+            accounts: Accounts::new(Arc::clone(&ledger), clock.clone(), loaded.tokens),
+            park,
+            clock,
+            keys: settings.keys,
+            ledger,
+            stage,
+            shared,
+            intake,
+            registry,
+            api,
+            flow,
+            deltas,
+            stopping: AtomicBool::new(false),
+            stop,
+            watch: tokio::sync::Mutex::new(Some(tokio::spawn(watch))),
+        }));
+        plane.open_intake();
+        Ok(plane)
+    }
+
+    fn open_intake(&self) {
+        let weak = Arc::downgrade(&self.0);
+        let runtime = tokio::runtime::Handle::current();
+        let stranger = move |id: &DeviceId, hello: &Hello| {
+            if let Some(inner) = weak.upgrade() {
+                let (plane, id, hello) = (Self(inner), id.clone(), hello.clone());
+                runtime.spawn(async move { plane.meet_stranger(id, hello).await });
+            }
+        };
+        self.0.intake.open(Arc::clone(&self.0.shared), Box::new(stranger));
+    }
+
+    /// A device that an outside broker lets in and the registry does not know: pending, until a
+    /// person approves it.
+    async fn meet_stranger(&self, id: DeviceId, hello: Hello) {
+        let inner = &self.0;
+        if inner.registry.len() >= DEVICES_MAX || inner.registry.get(id.as_str()).is_some() {
+            return;
+        }
+        let row = DeviceRow {
+            id: id.clone(),
+            kind: hello.kind.unwrap_or(DeviceKind::Turnstile),
+            gate: None,
+            lane: None,
+            standing: DeviceStanding::Pending,
+            secret: None,
+            serial: hello.serial.chars().take(64).collect(),
+            model: hello.model.chars().take(64).collect(),
+            since: inner.clock.now(),
+        };
+        let record = Record::Device { row: Box::new(row.clone()), audit: None };
+        if let Err(error) = commit(&*inner.ledger, record).await {
+            tracing::error!(%error, device = %id, "a new device cannot be written down");
+            return;
+        }
+        tracing::info!(device = %id, "a device that nobody has approved said hello");
+        inner.registry.put(row);
+        if let Some(twin) = self.twin_of(&id)
+            && twin.try_send(Heard::Hello(Box::new(hello))).is_err()
+        {
+            tracing::debug!(device = %id, "its twin is busy; it says hello again");
+        }
+    }
+
+    fn twin_of(&self, id: &DeviceId) -> Option<actix::Addr<Twin>> {
+        let inner = &self.0;
+        if let Some(twin) = inner.intake.twin(id.as_str()) {
+            return Some(twin);
+        }
+        let device = inner.registry.get(id.as_str())?;
+        let arbiter = inner.stage.arbiter(inner.registry.len());
+        let site = &inner.park.site().id;
+        let twin = Twin::start(Arc::clone(&inner.shared), site, device, arbiter);
+        inner.intake.add(id.clone(), twin.clone());
+        Some(twin)
+    }
+
     /// The park in force.
-    pub fn park(&self) -> &Arc<Park> { todo!() }
+    pub fn park(&self) -> &Arc<Park> {
+        &self.0.park
+    }
+
     /// The one clock.
-    pub fn clock(&self) -> &Clock { todo!() }
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     /// The keys.
-    pub fn keys(&self) -> &KeyRing { todo!() }
+    pub fn keys(&self) -> &KeyRing {
+        &self.0.keys
+    }
+
     /// Where devices connect: the embedded broker's address, or the outside one's.
-    pub fn broker_address(&self) -> (String, u16) { todo!() }
+    pub fn broker_address(&self) -> (String, u16) {
+        self.0.shared.link.address()
+    }
+
     /// Whether visitors can be taken.
-    pub fn readiness(&self) -> Readiness { todo!() }
-    /// Stops in order: no new scans, open grants kept, ledger flushed.
-    pub async fn stop(&self) { todo!() }
+    pub fn readiness(&self) -> Readiness {
+        let going = !self.0.stopping.load(Ordering::Relaxed);
+        Readiness {
+            ledger: going && self.0.ledger.healthy(),
+            broker: going && self.0.shared.link.up(),
+            hot_state: true,
+        }
+    }
+
+    /// Stops in order: no new scans, what is on its way is committed, open grants are kept.
+    pub async fn stop(&self) {
+        let inner = &self.0;
+        if inner.stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        inner.stop.send_replace(true);
+        if let Some(watch) = inner.watch.lock().await.take()
+            && watch.await.is_err()
+        {
+            tracing::error!("the watch had failed");
+        }
+        // What has reached its twin is answered before the broker goes.
+        tokio::time::sleep(SETTLE_WAIT).await;
+        inner.shared.link.stop().await;
+        for twin in inner.intake.twins().into_iter().chain([inner.api.clone()]) {
+            if twin.send(Order::Stop).await.is_err() {
+                tracing::debug!("a twin had stopped before");
+            }
+        }
+        inner.shared.pool.stop().await;
+        inner.flow.stop().await;
+        let ledger = Arc::clone(&inner.ledger);
+        if tokio::task::spawn_blocking(move || ledger.stop()).await.is_err() {
+            tracing::error!("the ledger did not stop in order");
+        }
+        inner.stage.stop().await;
+    }
 
     /// Issues tickets, all or none. The same `idempotency` key gives the first answer again.
-    pub async fn issue(&self, tickets: Vec<NewTicket>, actor: &str, idempotency: Option<String>) -> Result<Vec<IssuedTicket>, Fault> { todo!() }
+    pub async fn issue(
+        &self,
+        tickets: Vec<NewTicket>,
+        actor: &str,
+        idempotency: Option<String>,
+    ) -> Result<Vec<IssuedTicket>, Fault> {
+        self.0.desk.issue(tickets, actor, idempotency).await
+    }
+
     /// Begins an import.
-    pub fn importer(&self, actor: &str) -> Importer { todo!() }
+    pub fn importer(&self, actor: &str) -> Importer {
+        Importer { plane: self.clone(), actor: actor.to_owned(), accepted: 0 }
+    }
+
     /// A ticket with its history.
-    pub async fn ticket(&self, id: TicketId) -> Result<TicketView, Fault> { todo!() }
+    pub async fn ticket(&self, id: TicketId) -> Result<TicketView, Fault> {
+        self.0.desk.ticket(id).await
+    }
+
     /// The signed code of a ticket, for its picture.
-    pub fn code(&self, id: TicketId) -> Result<String, Fault> { todo!() }
-    /// Voids, freezes or unfreezes a ticket, with a reason on the audit trail.
-    pub async fn set_status(&self, id: TicketId, status: Status, reason: &str, actor: &str) -> Result<(), Fault> { todo!() }
+    pub fn code(&self, id: TicketId) -> Result<String, Fault> {
+        self.0.desk.code(id)
+    }
+
+    /// Voids, freezes, unfreezes or refunds a ticket, with a reason on the audit trail.
+    pub async fn set_status(
+        &self,
+        id: TicketId,
+        status: Status,
+        reason: &str,
+        actor: &str,
+    ) -> Result<(), Fault> {
+        self.0.desk.set_status(id, status, reason, actor).await
+    }
+
     /// Raises the issue number: the old code is superseded; gives the new one.
-    pub async fn reissue(&self, id: TicketId, reason: &str, actor: &str) -> Result<IssuedTicket, Fault> { todo!() }
+    pub async fn reissue(
+        &self,
+        id: TicketId,
+        reason: &str,
+        actor: &str,
+    ) -> Result<IssuedTicket, Fault> {
+        self.0.desk.reissue(id, reason, actor).await
+    }
 
     /// A presentation by a system without MQTT: the same path as a lane's scan.
-    pub async fn admit(&self, request: AdmissionRequest) -> Result<Decision, Fault> { todo!() }
-    /// The end of such a grant.
-    pub async fn passage(&self, grant: GrantId, request: PassageRequest) -> Result<PassageResult, Fault> { todo!() }
-    /// Grants without an outcome yet.
-    pub fn open_grants(&self) -> Vec<GrantView> { todo!() }
+    pub async fn admit(&self, request: AdmissionRequest) -> Result<Decision, Fault> {
+        if self.0.stopping.load(Ordering::Relaxed) {
+            return Err(Fault::Busy("the program, which is stopping,"));
+        }
+        if self.0.park.lane_ix(request.lane.as_str()).is_none() {
+            let lane = &request.lane;
+            return Err(Fault::Invalid(format!("lane: there is no lane {lane}: see /api/v1/site")));
+        }
+        let scan = Scan {
+            time: TimeBlock::default(),
+            id: request.id,
+            lane: Some(request.lane),
+            direction: request.direction,
+            credential: request.credential,
+            ttl_ms: shanmen_protocols::device::TTL_DEFAULT_MS,
+            attempt: 1,
+            operator: None,
+            confirm: request.confirm,
+        };
+        let (reply, decision) = caller();
+        let heard = Heard::Scan(Box::new(scan), reply, Stopwatch::start());
+        self.0.api.try_send(heard).map_err(|_| {
+            metrics::counter!("shanmen_twin_mailbox_overflow_total").increment(1);
+            Fault::Busy("the queue of callers")
+        })?;
+        tokio::time::timeout(DECISION_WAIT, decision)
+            .await
+            .map_err(|_| Fault::Busy("the ledger"))?
+            .map_err(|_| Fault::Busy("the queue of repeats"))
+    }
+
+    /// The end of such a grant. Told again it gives the first outcome.
+    pub async fn passage(
+        &self,
+        grant: GrantId,
+        request: PassageRequest,
+    ) -> Result<PassageResult, Fault> {
+        self.end_grant(grant, request, PassageBy::Server, None).await
+    }
+
+    async fn end_grant(
+        &self,
+        grant: GrantId,
+        request: PassageRequest,
+        by: PassageBy,
+        audit: Option<AuditLine>,
+    ) -> Result<PassageResult, Fault> {
+        let inner = &self.0;
+        let Some(row) = inner.shared.pool.hot().grant(grant) else {
+            return self.first_outcome(grant).await;
+        };
+        let persons = u32::from(row.open.admission.persons);
+        if request.outcome == Outcome::Partial && request.count.is_none() {
+            return Err(Fault::Invalid("count: missing; a partial passage needs it".into()));
+        }
+        if request.count.is_some_and(|count| persons < count) {
+            let most = format!("count: more than the {persons} persons of the grant");
+            return Err(Fault::Invalid(most));
+        }
+        let fact = PassageFact {
+            grant: Some(grant),
+            ticket: None,
+            lane: row.open.lane,
+            direction: row.open.direction,
+            moment: Moment { at: inner.clock.now(), known: true },
+            outcome: request.outcome,
+            count: request.count,
+            by,
+            device: row.device,
+            event: None,
+            audit,
+            again_is_a_fact: false,
+        };
+        match inner.shared.passage(fact).await {
+            Ok((passage, committed)) => Ok(PassageResult {
+                grant,
+                outcome: passage.outcome.as_str().to_owned(),
+                count: passage.count,
+                committed_at: committed.at,
+            }),
+            Err(Fault::Conflict(_)) => self.first_outcome(grant).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn first_outcome(&self, grant: GrantId) -> Result<PassageResult, Fault> {
+        let ledger = Arc::clone(&self.0.ledger);
+        let closed = tokio::task::spawn_blocking(move || ledger.closed_grant(grant))
+            .await
+            .map_err(|error| Fault::Internal(error.to_string()))?
+            .map_err(fault)?
+            .ok_or(Fault::NotFound("grant"))?;
+        Ok(PassageResult {
+            grant,
+            outcome: closed.outcome,
+            count: u32::from(closed.taken),
+            committed_at: closed.closed_at,
+        })
+    }
+
+    /// Grants without an outcome yet, oldest first.
+    pub fn open_grants(&self) -> Vec<GrantView> {
+        let now = self.0.clock.now();
+        let mut grants: Vec<GrantView> = self
+            .0
+            .shared
+            .pool
+            .hot()
+            .open_grants()
+            .into_iter()
+            .map(|row| GrantView {
+                overdue: Watch::is_overdue(&row, now),
+                id: row.id,
+                ticket: row.ticket,
+                device: row.device.to_string(),
+                lane: self.0.park.lane(row.open.lane).id.to_string(),
+                direction: row.open.direction,
+                persons: row.open.admission.persons,
+                granted_at: row.open.granted_at,
+            })
+            .collect();
+        grants.sort_by_key(|grant| grant.granted_at);
+        grants
+    }
+
     /// An operator ends a grant, not taken.
-    pub async fn release(&self, grant: GrantId, reason: &str, actor: &str) -> Result<(), Fault> { todo!() }
+    pub async fn release(&self, grant: GrantId, reason: &str, actor: &str) -> Result<(), Fault> {
+        if self.0.shared.pool.hot().grant(grant).is_none() {
+            self.first_outcome(grant).await?;
+            return Err(Fault::Conflict("this grant has an outcome already".into()));
+        }
+        let audit = AuditLine {
+            at: self.0.clock.now(),
+            actor: actor.to_owned(),
+            action: "grant.release".into(),
+            target: grant.to_string(),
+            note: reason.to_owned(),
+        };
+        let request = PassageRequest { outcome: Outcome::NotTaken, count: Some(0) };
+        self.end_grant(grant, request, PassageBy::Manual, Some(audit)).await.map(drop)
+    }
 
-    /// The fleet.
-    pub fn devices(&self) -> Vec<DeviceView> { todo!() }
+    /// The fleet, by id.
+    pub fn devices(&self) -> Vec<DeviceView> {
+        let mut ids = self.0.registry.ids();
+        ids.sort();
+        let grants = self.0.shared.pool.hot().open_grants();
+        let open = |id: &DeviceId| {
+            u32::try_from(grants.iter().filter(|row| row.device == *id).count()).unwrap_or(u32::MAX)
+        };
+        ids.iter().filter_map(|id| self.0.registry.view(id, open(id))).collect()
+    }
+
     /// One device.
-    pub fn device(&self, id: &DeviceId) -> Result<DeviceView, Fault> { todo!() }
-    /// A person lets a pending device work.
-    pub async fn approve(&self, id: &DeviceId, actor: &str) -> Result<(), Fault> { todo!() }
-    /// Makes a one-time claim code.
-    pub async fn claim(&self, request: ClaimRequest, actor: &str) -> Result<Claim, Fault> { todo!() }
-    /// Trades a claim for a login, once.
-    pub async fn enrol(&self, request: EnrolRequest) -> Result<Enrolled, Fault> { todo!() }
+    pub fn device(&self, id: &DeviceId) -> Result<DeviceView, Fault> {
+        let grants = self.0.shared.pool.hot().open_grants();
+        let open = grants.iter().filter(|row| row.device == *id).count();
+        self.0
+            .registry
+            .view(id, u32::try_from(open).unwrap_or(u32::MAX))
+            .ok_or(Fault::NotFound("device"))
+    }
 
-    /// The feed's state now, and what follows it.
-    pub async fn feed(&self) -> (Snapshot, broadcast::Receiver<Arc<Delta>>) { todo!() }
+    /// A person lets a pending device work.
+    pub async fn approve(&self, id: &DeviceId, actor: &str) -> Result<(), Fault> {
+        self.0.enrolment.approve(id, actor).await?;
+        self.show(id);
+        Ok(())
+    }
+
+    fn show(&self, id: &DeviceId) {
+        if let Some(twin) = self.twin_of(id)
+            && twin.try_send(Order::ShowLane).is_err()
+        {
+            tracing::debug!(device = %id, "its twin is busy; the wall follows at its next word");
+        }
+    }
+
+    /// Makes a one-time claim code.
+    pub async fn claim(&self, request: ClaimRequest, actor: &str) -> Result<Claim, Fault> {
+        self.0.enrolment.claim(request, actor).await
+    }
+
+    /// Trades a claim for a login, once.
+    pub async fn enrol(&self, request: EnrolRequest) -> Result<Enrolled, Fault> {
+        let (enrolled, _) = self.0.enrolment.enrol(request).await?;
+        self.show(&enrolled.device);
+        Ok(enrolled)
+    }
+
+    /// The feed's state now, and what follows it: a delta may repeat what the state holds already.
+    pub async fn feed(&self) -> (Snapshot, broadcast::Receiver<Arc<Delta>>) {
+        let deltas = self.0.deltas.subscribe();
+        (self.feed_snapshot().await, deltas)
+    }
+
     /// The feed's state now.
-    pub async fn feed_snapshot(&self) -> Snapshot { todo!() }
+    pub async fn feed_snapshot(&self) -> Snapshot {
+        loop {
+            if let Some(snapshot) = self.0.flow.snapshot().await {
+                return snapshot;
+            }
+            // Only at a stop, and then this is dropped with its caller.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
 
     /// An account by its name.
-    pub async fn account(&self, user: &str) -> Result<Option<Account>, Fault> { todo!() }
+    pub async fn account(&self, user: &str) -> Result<Option<Account>, Fault> {
+        self.0.accounts.account(user).await
+    }
+
     /// All accounts, by name.
-    pub async fn accounts(&self) -> Result<Vec<Account>, Fault> { todo!() }
+    pub async fn accounts(&self) -> Result<Vec<Account>, Fault> {
+        self.0.accounts.all().await
+    }
+
     /// Adds or replaces an account.
-    pub async fn put_account(&self, account: Account) -> Result<(), Fault> { todo!() }
-    /// Keeps a token: its digest (BLAKE3, 32 bytes), whose it is, its roles and its end.
-    pub async fn put_token(&self, digest: [u8; 32], user: &str, roles: &[String], expires: UnixMs) -> Result<(), Fault> { todo!() }
-    /// Whose token it is: user, roles, end. In memory: no I/O. None when unknown or over.
-    pub fn token(&self, digest: &[u8; 32]) -> Option<(String, Vec<String>, UnixMs)> { todo!() }
+    pub async fn put_account(&self, account: Account) -> Result<(), Fault> {
+        self.0.accounts.put(account).await
+    }
+
+    /// Keeps a token: its digest (BLAKE3), whose it is, its roles and its end.
+    pub async fn put_token(
+        &self,
+        digest: [u8; 32],
+        user: &str,
+        roles: &[String],
+        expires: UnixMs,
+    ) -> Result<(), Fault> {
+        self.0.accounts.put_token(digest, user, roles, expires).await
+    }
+
+    /// Whose token it is: user, roles, end. In memory. None when unknown or over.
+    pub fn token(&self, digest: &[u8; 32]) -> Option<TokenOf> {
+        self.0.accounts.token(digest)
+    }
+
     /// Writes to the audit trail.
-    pub async fn audit(&self, line: AuditLine) -> Result<(), Fault> { todo!() }
+    pub async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
+        self.0.accounts.audit(line).await
+    }
+}
+
+type Opened = (Arc<SqliteLedger>, Arc<Park>, Arc<HotState>, Loaded);
+
+/// Opens the ledger and loads what stays in memory; off the async threads.
+async fn open(settings: &Settings) -> Result<Opened, Fault> {
+    let (folder, clock, definition) =
+        (settings.data.clone(), settings.clock.clone(), settings.park.clone());
+    tokio::task::spawn_blocking(move || {
+        let watch = Stopwatch::start();
+        let now = clock.now();
+        // Faults of the park are told before anything is written.
+        compile(&definition)?;
+        let ledger = ledger::open(&folder, clock).map_err(fault)?;
+        let park = compile(&ledger.settle_names(&definition).map_err(fault)?)?;
+        let hot = HotState::new();
+        let loaded = ledger
+            .load(
+                now,
+                &mut |id, blob| {
+                    hot.put(id, ledger::ticket_state(blob)?);
+                    Ok(())
+                },
+                &mut |digest, ticket| hot.lead(Digest(digest), ticket),
+            )
+            .map_err(fault)?;
+        let (tickets, _) = hot.sizes();
+        tracing::info!(
+            tickets,
+            grants = loaded.grants.len(),
+            seconds = watch.seconds(),
+            "hot state loaded"
+        );
+        Ok((Arc::new(ledger), Arc::new(park), Arc::new(hot), loaded))
+    })
+    .await
+    .map_err(|error| Fault::Internal(error.to_string()))?
+}
+
+fn compile(definition: &shanmen_rules::ParkDefinition) -> Result<Park, Fault> {
+    Park::compile(definition).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Fault::Invalid(lines.join("\n"))
+    })
+}
+
+fn api_device(clock: &Clock) -> Result<Arc<crate::registry::Device>, Fault> {
+    let id = DeviceId::new(API_DEVICE).map_err(|error| Fault::Internal(error.to_string()))?;
+    let row = DeviceRow {
+        id,
+        kind: DeviceKind::Turnstile,
+        gate: None,
+        lane: None,
+        standing: DeviceStanding::Approved,
+        secret: None,
+        serial: String::new(),
+        model: String::new(),
+        since: clock.now(),
+    };
+    Ok(Registry::default().put(row))
+}
+
+fn cores(asked: usize) -> usize {
+    if asked > 0 {
+        return asked;
+    }
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }

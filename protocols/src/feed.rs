@@ -141,6 +141,8 @@ pub struct LaneNow {
 pub struct Today {
     /// The local business date, `2026-10-01`.
     pub date: String,
+    /// When it began: the start of `curve`.
+    pub starts_at: UnixMs,
     /// Persons in the site now: in any area, entries − exits. Not entries alone.
     pub in_site: u32,
     /// Persons that the site holds at one time, where the site's areas say so.
@@ -338,7 +340,8 @@ impl Snapshot {
         if let Some(today) = &delta.today {
             self.today.clone_from(today);
         }
-        self.recent.extend_from_slice(&delta.recent);
+        let newest = self.recent.last().map_or(0, |line| line.n);
+        self.recent.extend(delta.recent.iter().filter(|line| newest < line.n).cloned());
         let surplus = self.recent.len().saturating_sub(RECENT_MAX);
         self.recent.drain(..surplus);
     }

@@ -12,3 +12,7 @@ pub mod ids;
 pub mod reason;
 pub mod time;
 pub mod topic;
+
+pub use ids::Direction;
+pub use reason::Reason;
+pub use time::UnixMs;

@@ -13,6 +13,7 @@ pub struct UnixMs(pub i64);
 
 impl UnixMs {
     /// The moment `ms` milliseconds later (earlier when negative); saturates at the ends.
+    #[must_use]
     pub fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
     }

@@ -1,0 +1,91 @@
+//! Accounts and tokens: kept by the ledger, tokens also in memory, since every request asks.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use shanmen_protocols::time::UnixMs;
+
+use crate::{
+    api::{Account, AuditLine, Fault},
+    clock::Clock,
+    ledger::{Ledger, Record, SqliteLedger, commit},
+    twin::fault,
+};
+
+/// Whose a token is: user, roles, end.
+pub(crate) type TokenOf = (String, Vec<String>, UnixMs);
+
+/// Accounts and tokens.
+pub(crate) struct Accounts {
+    ledger: Arc<SqliteLedger>,
+    clock: Clock,
+    tokens: DashMap<[u8; 32], TokenOf>,
+}
+
+impl Accounts {
+    /// With the tokens of the ledger.
+    pub(crate) fn new(
+        ledger: Arc<SqliteLedger>,
+        clock: Clock,
+        tokens: Vec<([u8; 32], String, Vec<String>, UnixMs)>,
+    ) -> Self {
+        let tokens =
+            tokens.into_iter().map(|(digest, user, roles, end)| (digest, (user, roles, end)));
+        Self { ledger, clock, tokens: tokens.collect() }
+    }
+
+    /// Whose token it is; none when it is unknown or over.
+    pub(crate) fn token(&self, digest: &[u8; 32]) -> Option<TokenOf> {
+        let held = self.tokens.get(digest)?;
+        (self.clock.now() < held.2).then(|| held.clone())
+    }
+
+    /// Keeps a token.
+    pub(crate) async fn put_token(
+        &self,
+        digest: [u8; 32],
+        user: &str,
+        roles: &[String],
+        expires: UnixMs,
+    ) -> Result<(), Fault> {
+        let record =
+            Record::Token { digest, user: user.to_owned(), roles: roles.to_vec(), expires };
+        commit(&*self.ledger, record).await.map_err(fault)?;
+        let now = self.clock.now();
+        self.tokens.retain(|_, (_, _, end)| now < *end);
+        self.tokens.insert(digest, (user.to_owned(), roles.to_vec(), expires));
+        Ok(())
+    }
+
+    /// An account by its name.
+    pub(crate) async fn account(&self, user: &str) -> Result<Option<Account>, Fault> {
+        let user = user.to_owned();
+        self.read(move |ledger| ledger.account(&user)).await
+    }
+
+    /// All accounts, by name.
+    pub(crate) async fn all(&self) -> Result<Vec<Account>, Fault> {
+        self.read(Ledger::accounts).await
+    }
+
+    /// Adds or replaces an account.
+    pub(crate) async fn put(&self, account: Account) -> Result<(), Fault> {
+        commit(&*self.ledger, Record::Account(account)).await.map(drop).map_err(fault)
+    }
+
+    /// Writes to the audit trail.
+    pub(crate) async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
+        commit(&*self.ledger, Record::Audit(line)).await.map(drop).map_err(fault)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&SqliteLedger) -> Result<T, crate::ledger::LedgerFault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let ledger = Arc::clone(&self.ledger);
+        tokio::task::spawn_blocking(move || work(&ledger))
+            .await
+            .map_err(|error| Fault::Internal(error.to_string()))?
+            .map_err(fault)
+    }
+}

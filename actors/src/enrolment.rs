@@ -1,0 +1,182 @@
+//! Enrolment: a person makes a one-time claim, a device trades it for its login.
+//!
+//! Claims and secrets are kept as digests only. Both are random and long (125 and 256 bits), so a
+//! fast digest is enough.
+
+use std::sync::Arc;
+
+use shanmen_protocols::{ids::DeviceId, topic};
+use shanmen_rules::Park;
+
+use crate::{
+    api::{AuditLine, Claim, ClaimRequest, DeviceStanding, EnrolRequest, Enrolled, Fault},
+    clock::Clock,
+    ledger::{ClaimRow, DeviceRow, Ledger, Record, SqliteLedger, commit},
+    registry::{Device, Registry},
+    twin::fault,
+};
+
+/// How long a claim is good for, unless it says so itself, in minutes.
+const CLAIM_MINUTES: u32 = 15;
+/// The longest that a claim is good for, in minutes: a week.
+const CLAIM_MINUTES_MAX: u32 = 10_080;
+/// Letters of a claim code: none that are mistaken for another when read aloud or typed.
+const CLAIM_LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+/// Letters of a claim code, without its hyphens.
+const CLAIM_LENGTH: usize = 25;
+
+/// Makes and trades claims.
+pub(crate) struct Enrolment {
+    pub(crate) park: Arc<Park>,
+    pub(crate) ledger: Arc<SqliteLedger>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clock: Clock,
+}
+
+impl Enrolment {
+    /// Makes a claim.
+    pub(crate) async fn claim(&self, request: ClaimRequest, actor: &str) -> Result<Claim, Fault> {
+        let minutes = request.minutes.unwrap_or(CLAIM_MINUTES);
+        if !(1..=CLAIM_MINUTES_MAX).contains(&minutes) {
+            let limits = format!("minutes: {minutes} is not within 1 and {CLAIM_MINUTES_MAX}");
+            return Err(Fault::Invalid(limits));
+        }
+        self.check_place(&request)?;
+        let now = self.clock.now();
+        let code = claim_code()?;
+        let row = ClaimRow {
+            digest: *blake3::hash(normal(&code).as_bytes()).as_bytes(),
+            device: request.device.clone(),
+            kind: request.kind,
+            gate: request.gate,
+            lane: request.lane,
+            expires_at: now.plus_ms(i64::from(minutes) * 60_000),
+            used_at: None,
+        };
+        let expires_at = row.expires_at;
+        let audit = AuditLine {
+            at: now,
+            actor: actor.to_owned(),
+            action: "device.claim".into(),
+            target: request.device.to_string(),
+            note: format!("{} for {minutes} min", request.kind.as_str()),
+        };
+        commit(&*self.ledger, Record::ClaimMade { row: Box::new(row), audit })
+            .await
+            .map_err(fault)?;
+        Ok(Claim { claim: code, device: request.device, expires_at })
+    }
+
+    fn check_place(&self, request: &ClaimRequest) -> Result<(), Fault> {
+        let gate = match &request.gate {
+            Some(gate) => Some(self.park.gate_ix(gate.as_str()).ok_or_else(|| {
+                Fault::Invalid(format!("gate: there is no gate {gate}: see /api/v1/site"))
+            })?),
+            None => None,
+        };
+        let Some(lane) = &request.lane else { return Ok(()) };
+        let ix = self.park.lane_ix(lane.as_str()).ok_or_else(|| {
+            Fault::Invalid(format!("lane: there is no lane {lane}: see /api/v1/site"))
+        })?;
+        let at = self.park.lane(ix).gate;
+        if gate.is_some_and(|gate| gate != at) {
+            let of = &self.park.gate(at).id;
+            return Err(Fault::Invalid(format!("lane: {lane} is at gate {of}")));
+        }
+        Ok(())
+    }
+
+    /// Trades a claim for a login, once. The device's earlier login is over.
+    pub(crate) async fn enrol(
+        &self,
+        request: EnrolRequest,
+    ) -> Result<(Enrolled, Arc<Device>), Fault> {
+        let digest = *blake3::hash(normal(&request.claim).as_bytes()).as_bytes();
+        let ledger = Arc::clone(&self.ledger);
+        let claim = tokio::task::spawn_blocking(move || ledger.claim(digest))
+            .await
+            .map_err(|error| Fault::Internal(error.to_string()))?
+            .map_err(fault)?;
+        let now = self.clock.now();
+        let claim = match claim {
+            Some(claim) if claim.used_at.is_some() => {
+                return Err(Fault::Conflict("claim: traded before; ask for a new one".into()));
+            }
+            Some(claim) if claim.expires_at <= now => {
+                return Err(Fault::Conflict("claim: run out; ask for a new one".into()));
+            }
+            Some(claim) => claim,
+            None => return Err(Fault::NotFound("claim")),
+        };
+        let secret = secret()?;
+        let row = DeviceRow {
+            id: claim.device.clone(),
+            kind: claim.kind,
+            gate: claim.gate,
+            lane: claim.lane,
+            standing: DeviceStanding::Approved,
+            secret: Some(*blake3::hash(secret.as_bytes()).as_bytes()),
+            serial: short(&request.serial),
+            model: short(&request.model),
+            since: now,
+        };
+        let record = Record::ClaimUsed { digest, at: now, device: Box::new(row.clone()) };
+        commit(&*self.ledger, record).await.map_err(fault)?;
+        let device = self.registry.put(row);
+        let enrolled = Enrolled {
+            base: topic::base(&self.park.site().id, &claim.device),
+            username: claim.device.to_string(),
+            device: claim.device,
+            password: secret,
+        };
+        Ok((enrolled, device))
+    }
+
+    /// A person lets a pending device work.
+    pub(crate) async fn approve(&self, id: &DeviceId, actor: &str) -> Result<Arc<Device>, Fault> {
+        let device = self.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
+        let row = DeviceRow { standing: DeviceStanding::Approved, ..device.row() };
+        let audit = AuditLine {
+            at: self.clock.now(),
+            actor: actor.to_owned(),
+            action: "device.approve".into(),
+            target: id.to_string(),
+            note: String::new(),
+        };
+        let record = Record::Device { row: Box::new(row.clone()), audit: Some(audit) };
+        commit(&*self.ledger, record).await.map_err(fault)?;
+        Ok(self.registry.put(row))
+    }
+}
+
+fn claim_code() -> Result<String, Fault> {
+    let mut bytes = [0; CLAIM_LENGTH];
+    fill(&mut bytes)?;
+    let mut code = String::with_capacity(CLAIM_LENGTH + 4);
+    for (n, byte) in bytes.into_iter().enumerate() {
+        if n > 0 && n % 5 == 0 {
+            code.push('-');
+        }
+        code.push(char::from(CLAIM_LETTERS[usize::from(byte) % CLAIM_LETTERS.len()]));
+    }
+    Ok(code)
+}
+
+/// A claim as it is compared: however it was typed.
+fn normal(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+fn secret() -> Result<String, Fault> {
+    let mut bytes = [0; 32];
+    fill(&mut bytes)?;
+    Ok(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), Fault> {
+    getrandom::fill(bytes).map_err(|error| Fault::Internal(format!("no randomness: {error}")))
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}

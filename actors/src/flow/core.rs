@@ -1,0 +1,479 @@
+//! The flow of visitors as counts: a plain component that is told facts after their commit and
+//! says what changed on the glass. The actor around it is in `mod.rs`.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use shanmen_protocols::{
+    device::Outcome,
+    feed::{
+        AreaNow, Delta, GateNow, LaneCondition, LaneNow, Latency, Level, Recent, RecentKind,
+        SiteInfo, Snapshot, Text, Today,
+    },
+    ids::{DeviceId, Direction},
+    time::UnixMs,
+};
+use shanmen_rules::{
+    AreaIx, Day, LaneIx, Park, ProductIx,
+    definition::{CapacityAction, LaneDirection},
+};
+
+use super::{Occupancy, rate::Minute};
+use crate::ledger::{Moved, Refused};
+
+/// A quarter of an hour in milliseconds: the step of the day's curve.
+const QUARTER_MS: i64 = 15 * 60 * 1000;
+
+/// What the flow is told about a lane.
+#[derive(Clone, Debug)]
+pub(crate) struct LaneChange {
+    pub(crate) lane: LaneIx,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) condition: LaneCondition,
+    pub(crate) at: UnixMs,
+}
+
+/// The counts of the day and the minute.
+pub(crate) struct FlowCore {
+    park: Arc<Park>,
+    occupancy: Arc<Occupancy>,
+    state: Snapshot,
+    day: Day,
+    day_start: UnixMs,
+    gates: Vec<GateCount>,
+    entries: Minute,
+    exits: Minute,
+    hour: i64,
+    latency: Vec<u32>,
+    counted: i64,
+    lines: u64,
+    pending: Vec<Recent>,
+    changed_lanes: BTreeSet<LaneIx>,
+    today_changed: bool,
+    shown: Snapshot,
+}
+
+#[derive(Clone, Default)]
+struct GateCount {
+    inward: Minute,
+    outward: Minute,
+    denied: Minute,
+}
+
+impl FlowCore {
+    /// An empty day. `active` tells which lanes are in the configuration.
+    pub(crate) fn new(park: Arc<Park>, occupancy: Arc<Occupancy>, now: UnixMs) -> Self {
+        let state = blank(&park, now);
+        let mut core = Self {
+            day: park.business_day(now),
+            day_start: now,
+            gates: vec![GateCount::default(); park.gates().len()],
+            entries: Minute::default(),
+            exits: Minute::default(),
+            hour: now.0.div_euclid(3_600_000),
+            latency: Vec::with_capacity(4096),
+            counted: 0,
+            lines: 0,
+            pending: Vec::new(),
+            changed_lanes: BTreeSet::new(),
+            today_changed: true,
+            shown: state.clone(),
+            park,
+            occupancy,
+            state,
+        };
+        core.begin_day(now);
+        core
+    }
+
+    /// The business day that is being counted.
+    pub(crate) fn day(&self) -> Day {
+        self.day
+    }
+
+    /// Begins a business day: all counts of the day at zero.
+    pub(crate) fn begin_day(&mut self, now: UnixMs) {
+        self.day = self.park.business_day(now);
+        self.day_start = self.park.calendar().turn_of(self.day);
+        let online = (self.state.today.devices_online, self.state.today.devices_total);
+        let quarters = self.park.next_turn(now).since_ms(self.day_start) / QUARTER_MS;
+        self.state.today = Today {
+            date: self.day.to_string(),
+            starts_at: self.day_start,
+            capacity: self.state.today.capacity,
+            curve: vec![0; usize::try_from(quarters).unwrap_or(96)],
+            devices_online: online.0,
+            devices_total: online.1,
+            ..Today::default()
+        };
+        for gate in &mut self.state.gates {
+            gate.in_today = 0;
+            gate.out_today = 0;
+        }
+        self.today_changed = true;
+    }
+
+    /// Takes refusals of the day from the ledger, at a start.
+    pub(crate) fn recall_refusals(&mut self, by_reason: Vec<(String, u32)>) {
+        for (reason, count) in by_reason {
+            self.state.today.denied += count;
+            *self.state.today.by_reason.entry(reason).or_default() += count;
+        }
+    }
+
+    /// Takes a passage of the day from the ledger, at a start or for a recount. What is told again
+    /// afterwards, because it was still in the mailbox, is known by its number.
+    pub(crate) fn recall_passage(&mut self, moved: &Moved) {
+        self.passed(moved);
+        self.counted = moved.n;
+    }
+
+    /// Takes a committed passage. Occupancy was changed when it was decided; a passage of an
+    /// earlier business day is in the ledger and changes nothing here.
+    pub(crate) fn passed(&mut self, moved: &Moved) {
+        if self.park.business_day(moved.at) != self.day || moved.n <= self.counted {
+            return;
+        }
+        let today = &mut self.state.today;
+        let entered = persons(moved, |one| one.from == AreaIx::OUTSIDE);
+        let left = persons(moved, |one| one.to == AreaIx::OUTSIDE);
+        today.entries += entered;
+        today.exits += left;
+        if moved.reentry {
+            today.reentries += entered;
+        }
+        self.entries.add(moved.at, entered);
+        self.exits.add(moved.at, left);
+        if moved.at.0.div_euclid(3_600_000) == self.hour {
+            today.entries_this_hour += entered;
+        }
+        let quarter = moved.at.since_ms(self.day_start) / QUARTER_MS;
+        if let Some(slot) = usize::try_from(quarter).ok().and_then(|q| today.curve.get_mut(q)) {
+            *slot += entered;
+        }
+        if entered > 0
+            && let Some(class) = class_of(&self.park, moved.product)
+        {
+            *today.by_class.entry(class).or_default() += entered;
+        }
+        self.count_at_gate(moved);
+        self.today_changed = true;
+        let kind = if moved.count == 0 { RecentKind::NotTaken } else { RecentKind::Passage };
+        self.line(moved.lane, moved.direction, moved.product, |line| {
+            line.at = moved.at;
+            line.committed_at = moved.committed_at;
+            line.kind = kind;
+            line.count = moved.count;
+        });
+    }
+
+    /// Takes a committed refusal.
+    pub(crate) fn refused(&mut self, refused: &Refused) {
+        let answer = &refused.answer;
+        self.state.today.denied += 1;
+        *self.state.today.by_reason.entry(answer.reason.code().to_owned()).or_default() += 1;
+        let gate = self.park.lane(answer.lane).gate;
+        if let Some(count) = self.gates.get_mut(usize::from(gate.0)) {
+            count.denied.add(answer.at, 1);
+        }
+        self.today_changed = true;
+        self.line(answer.lane, answer.direction, answer.product, |line| {
+            line.at = answer.at;
+            line.committed_at = refused.committed_at;
+            line.kind = RecentKind::Denied;
+            line.count = u32::from(answer.persons);
+            line.reason = Some(answer.reason);
+        });
+    }
+
+    /// Takes how long a decision took, in microseconds.
+    pub(crate) fn decided_in(&mut self, micros: u32) {
+        if self.latency.len() < self.latency.capacity() {
+            self.latency.push(micros);
+        }
+    }
+
+    /// Takes a lane's new condition.
+    pub(crate) fn lane_changed(&mut self, change: &LaneChange) {
+        let Some(lane) = self.state.lanes.get_mut(usize::from(change.lane.0)) else { return };
+        if lane.condition != change.condition || lane.device != change.device {
+            lane.condition = change.condition;
+            lane.device.clone_from(&change.device);
+            lane.since = change.at;
+            self.changed_lanes.insert(change.lane);
+        }
+    }
+
+    /// Takes how many grants are open in a lane.
+    pub(crate) fn grants_open(&mut self, lane: LaneIx, open: u32) {
+        if let Some(row) = self.state.lanes.get_mut(usize::from(lane.0))
+            && row.open_grants != open
+        {
+            row.open_grants = open;
+            self.changed_lanes.insert(lane);
+        }
+    }
+
+    /// Takes over what the ledger does not know: the lanes as they are, and the line counter.
+    pub(crate) fn carry_lanes(&mut self, before: &mut Self) {
+        self.state.lanes = std::mem::take(&mut before.state.lanes);
+        self.state.today.devices_online = before.state.today.devices_online;
+        self.state.today.devices_total = before.state.today.devices_total;
+        self.lines = self.lines.max(before.lines);
+        self.changed_lanes = (0u16..).map(LaneIx).take(self.state.lanes.len()).collect();
+    }
+
+    /// Takes how many devices there are.
+    pub(crate) fn fleet(&mut self, online: u32, total: u32) {
+        let today = &mut self.state.today;
+        if (today.devices_online, today.devices_total) != (online, total) {
+            (today.devices_online, today.devices_total) = (online, total);
+            self.today_changed = true;
+        }
+    }
+
+    /// Once a second: rates slide, the hour turns, the latency of the last second is shown.
+    pub(crate) fn second(&mut self, now: UnixMs) {
+        let hour = now.0.div_euclid(3_600_000);
+        let today = &mut self.state.today;
+        if hour != self.hour {
+            self.hour = hour;
+            today.entries_this_hour = 0;
+            self.today_changed = true;
+        }
+        let rates = (self.entries.sum(now), self.exits.sum(now));
+        if (today.entries_per_min, today.exits_per_min) != rates {
+            (today.entries_per_min, today.exits_per_min) = rates;
+            self.today_changed = true;
+        }
+        for (row, count) in self.state.gates.iter_mut().zip(&mut self.gates) {
+            row.in_per_min = count.inward.sum(now);
+            row.out_per_min = count.outward.sum(now);
+            row.denied_per_min = count.denied.sum(now);
+        }
+        if !self.latency.is_empty() {
+            today.decision = percentiles(&mut self.latency);
+            self.latency.clear();
+            self.today_changed = true;
+        }
+    }
+
+    /// What changed since the last time, as a delta; the counts are read as they are now.
+    pub(crate) fn take_delta(&mut self) -> Delta {
+        self.read_occupancy();
+        let mut delta = Delta {
+            areas: changed(&self.state.areas, &self.shown.areas),
+            gates: changed(&self.state.gates, &self.shown.gates),
+            lanes: self
+                .changed_lanes
+                .iter()
+                .filter_map(|lane| self.state.lanes.get(usize::from(lane.0)).cloned())
+                .collect(),
+            recent: std::mem::take(&mut self.pending),
+            ..Delta::default()
+        };
+        self.changed_lanes.clear();
+        if self.today_changed {
+            self.today_changed = false;
+            delta.today = Some(self.state.today.clone());
+        }
+        self.shown.areas.clone_from(&self.state.areas);
+        self.shown.gates.clone_from(&self.state.gates);
+        self.state.apply(&Delta { recent: delta.recent.clone(), ..Delta::default() });
+        delta
+    }
+
+    /// All of it, as it is now.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        self.read_occupancy();
+        self.state.clone()
+    }
+
+    fn read_occupancy(&mut self) {
+        let park = Arc::clone(&self.park);
+        let mut in_site = 0;
+        for (row, (n, area)) in
+            self.state.areas.iter_mut().zip(park.areas().iter().enumerate().skip(1))
+        {
+            let ix = AreaIx(u16::try_from(n).unwrap_or(u16::MAX));
+            let persons = self.occupancy.persons(ix);
+            row.occupancy = persons.inside;
+            row.reserved = persons.reserved;
+            row.entries_today = self.occupancy.entries(ix);
+            row.level = level(&park, persons.inside, area.capacity_instant);
+            if area.parent.is_none() {
+                in_site += persons.inside;
+            }
+        }
+        let level = level(&park, in_site, self.state.today.capacity);
+        let today = &mut self.state.today;
+        if (today.in_site, today.level) != (in_site, level) {
+            (today.in_site, today.level) = (in_site, level);
+            self.today_changed = true;
+        }
+    }
+
+    fn count_at_gate(&mut self, moved: &Moved) {
+        let gate = usize::from(self.park.lane(moved.lane).gate.0);
+        let (Some(row), Some(count)) = (self.state.gates.get_mut(gate), self.gates.get_mut(gate))
+        else {
+            return;
+        };
+        // Reversed: went in and came back, which is nobody.
+        let persons = if moved.outcome == Outcome::Reversed { 0 } else { moved.count };
+        match moved.direction {
+            Direction::In => {
+                row.in_today += persons;
+                count.inward.add(moved.at, persons);
+            }
+            Direction::Out => {
+                row.out_today += persons;
+                count.outward.add(moved.at, persons);
+            }
+        }
+    }
+
+    fn line(
+        &mut self,
+        lane: LaneIx,
+        direction: Direction,
+        product: Option<ProductIx>,
+        fill: impl FnOnce(&mut Recent),
+    ) {
+        self.lines += 1;
+        let place = self.park.lane(lane);
+        let mut line = Recent {
+            n: self.lines,
+            at: UnixMs(0),
+            committed_at: UnixMs(0),
+            kind: RecentKind::Passage,
+            lane: place.id.clone(),
+            gate: self.park.gate(place.gate).id.clone(),
+            direction,
+            class: class_of(&self.park, product),
+            product: product.map(|ix| self.park.product(ix).id.clone()),
+            count: 0,
+            reason: None,
+        };
+        fill(&mut line);
+        if let Some(row) = self.state.lanes.get_mut(usize::from(lane.0)) {
+            row.last_at = Some(line.at);
+            self.changed_lanes.insert(lane);
+        }
+        self.pending.push(line);
+        // A viewer holds the newest only: older ones of a burst need not travel.
+        let surplus = self.pending.len().saturating_sub(shanmen_protocols::feed::RECENT_MAX);
+        self.pending.drain(..surplus);
+    }
+}
+
+fn persons(moved: &Moved, which: impl Fn(&shanmen_rules::Movement) -> bool) -> u32 {
+    moved.moves.iter().filter(|one| which(one)).map(|one| u32::from(one.persons)).sum()
+}
+
+fn class_of(park: &Park, product: Option<ProductIx>) -> Option<String> {
+    product.map(|ix| park.product(ix).class.as_str().to_owned())
+}
+
+fn changed<Row: Clone + PartialEq>(now: &[Row], shown: &[Row]) -> Vec<Row> {
+    now.iter().zip(shown).filter(|(now, shown)| now != shown).map(|(now, _)| now.clone()).collect()
+}
+
+fn percentiles(micros: &mut [u32]) -> Latency {
+    micros.sort_unstable();
+    let at = |percent: usize| micros[(micros.len() - 1) * percent / 100];
+    Latency {
+        p50_us: at(50),
+        p99_us: at(99),
+        count: u32::try_from(micros.len()).unwrap_or(u32::MAX),
+    }
+}
+
+fn level(park: &Park, inside: u32, capacity: Option<u32>) -> Level {
+    let Some(capacity) = capacity.filter(|&capacity| capacity > 0) else { return Level::Normal };
+    let percent = u64::from(inside) * 100 / u64::from(capacity);
+    park.site()
+        .capacity_levels
+        .iter()
+        .rev()
+        .find(|level| percent >= u64::from(level.at_percent))
+        .map_or(Level::Normal, |level| {
+            if level.actions.contains(&CapacityAction::StopEntry) {
+                Level::Full
+            } else if level.actions.contains(&CapacityAction::Slow) {
+                Level::Slow
+            } else {
+                Level::Announce
+            }
+        })
+}
+
+fn text(name: &shanmen_rules::Text) -> Text {
+    Text { zh: name.zh.clone(), en: name.en.clone() }
+}
+
+fn blank(park: &Park, now: UnixMs) -> Snapshot {
+    let site = park.site();
+    let area_id = |ix: AreaIx| park.area(ix).id.clone();
+    let top = park.areas().iter().skip(1).filter(|area| area.parent.is_none());
+    // The site's capacity is the sum of its top areas, if each of them has one.
+    let capacity = top.map(|area| area.capacity_instant).sum::<Option<u32>>();
+    Snapshot {
+        site: SiteInfo {
+            id: site.id.clone(),
+            name: text(&site.name),
+            timezone: site.timezone.clone(),
+        },
+        areas: park
+            .areas()
+            .iter()
+            .skip(1)
+            .map(|area| AreaNow {
+                id: area.id.clone(),
+                name: text(&area.name),
+                parent: area.parent.map(area_id),
+                occupancy: 0,
+                reserved: 0,
+                capacity: area.capacity_instant,
+                level: Level::Normal,
+                entries_today: 0,
+            })
+            .collect(),
+        gates: park
+            .gates()
+            .iter()
+            .map(|gate| GateNow {
+                id: gate.id.clone(),
+                name: text(&gate.name),
+                from: area_id(gate.from),
+                to: area_id(gate.to),
+                in_today: 0,
+                out_today: 0,
+                in_per_min: 0,
+                out_per_min: 0,
+                denied_per_min: 0,
+            })
+            .collect(),
+        lanes: park
+            .lanes()
+            .iter()
+            .map(|lane| LaneNow {
+                id: lane.id.clone(),
+                gate: park.gate(lane.gate).id.clone(),
+                direction: match lane.direction {
+                    LaneDirection::In => "in",
+                    LaneDirection::Out => "out",
+                    LaneDirection::Both => "both",
+                }
+                .to_owned(),
+                device: None,
+                condition: LaneCondition::Unassigned,
+                since: now,
+                last_at: None,
+                open_grants: 0,
+            })
+            .collect(),
+        today: Today { capacity, ..Today::default() },
+        alarms: Vec::new(),
+        recent: Vec::new(),
+    }
+}

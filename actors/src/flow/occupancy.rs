@@ -1,0 +1,179 @@
+//! Who is where, as counts: the one place where occupancy and reserved places change.
+//!
+//! A place is taken at the grant, or two lanes could give away the last one; a passage not taken
+//! gives it back. One atomic word an area, so that a shard reserves without asking anybody and
+//! without a lock; all else about the flow is the flow actor's.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use shanmen_rules::{Admission, AreaIx, Movements, Park, Room};
+
+/// The counts of all areas.
+#[derive(Debug)]
+pub(crate) struct Occupancy {
+    areas: Box<[Area]>,
+}
+
+#[derive(Debug, Default)]
+struct Area {
+    /// Persons inside in the upper half, reserved places in the lower.
+    persons: AtomicU64,
+    /// Entries of this business day, open grants included.
+    entries_today: AtomicU32,
+}
+
+/// One area's counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Persons {
+    /// Inside.
+    pub(crate) inside: u32,
+    /// With an open grant to enter.
+    pub(crate) reserved: u32,
+}
+
+impl Persons {
+    fn of(word: u64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
+        Self { inside: (word >> 32) as u32, reserved: word as u32 }
+    }
+
+    fn word(self) -> u64 {
+        u64::from(self.inside) << 32 | u64::from(self.reserved)
+    }
+}
+
+impl Occupancy {
+    /// Empty areas.
+    pub(crate) fn new(park: &Park) -> Self {
+        Self { areas: park.areas().iter().map(|_| Area::default()).collect() }
+    }
+
+    /// One area's counts.
+    pub(crate) fn persons(&self, area: AreaIx) -> Persons {
+        self.area(area)
+            .map_or(Persons::default(), |area| Persons::of(area.persons.load(Ordering::Acquire)))
+    }
+
+    /// Entries of this business day, without open grants.
+    pub(crate) fn entries(&self, area: AreaIx) -> u32 {
+        self.area(area).map_or(0, |found| {
+            let reserved = self.persons(area).reserved;
+            found.entries_today.load(Ordering::Acquire).saturating_sub(reserved)
+        })
+    }
+
+    /// Takes places for a grant in every area that it enters; false, with nothing taken, when one
+    /// of them has no room left. An overridden admission is always given its place.
+    pub(crate) fn reserve(&self, park: &Park, admission: &Admission) -> bool {
+        let count = u32::from(admission.persons);
+        let entered = park.entered(admission.from, admission.to);
+        for (n, area) in entered.clone().enumerate() {
+            if !self.reserve_one(park, area, count, admission) {
+                for taken in entered.take(n) {
+                    self.give_back(taken, count, admission.reentry);
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes places for a grant that was given before a restart, whatever the capacity is now.
+    pub(crate) fn reserve_anyway(&self, park: &Park, admission: &Admission) {
+        let taken = self.reserve(park, &Admission { overridden: true, ..*admission });
+        debug_assert!(taken, "an overridden admission is always given its place");
+    }
+
+    /// Gives a grant's places back: the whole of them, before what passed is moved.
+    pub(crate) fn release(&self, park: &Park, admission: &Admission) {
+        for area in park.entered(admission.from, admission.to) {
+            self.give_back(area, u32::from(admission.persons), admission.reentry);
+        }
+    }
+
+    /// Moves people: they leave areas and enter others.
+    pub(crate) fn apply(&self, park: &Park, moves: &Movements) {
+        for one in moves.iter() {
+            let count = u32::from(one.persons);
+            for area in park.left(one.from, one.to) {
+                self.change(area, |persons| Persons {
+                    // More can leave than were counted in: people came before the count began.
+                    inside: persons.inside.saturating_sub(count),
+                    ..persons
+                });
+            }
+            for area in park.entered(one.from, one.to) {
+                self.change(area, |persons| Persons {
+                    inside: persons.inside.saturating_add(count),
+                    ..persons
+                });
+                if !one.reentry
+                    && let Some(area) = self.area(area)
+                {
+                    area.entries_today.fetch_add(count, Ordering::AcqRel);
+                }
+            }
+        }
+    }
+
+    /// The business day turns: everybody has gone home, open grants stay.
+    pub(crate) fn turn(&self) {
+        for area in &self.areas {
+            let persons = Persons::of(area.persons.load(Ordering::Acquire));
+            area.persons.store(Persons { inside: 0, ..persons }.word(), Ordering::Release);
+            area.entries_today.store(persons.reserved, Ordering::Release);
+        }
+    }
+
+    fn reserve_one(&self, park: &Park, ix: AreaIx, count: u32, admission: &Admission) -> bool {
+        let Some(area) = self.area(ix) else { return true };
+        let limit = if admission.overridden { None } else { self.capacity(park, ix) };
+        let taken = area.persons.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            let persons = Persons::of(word);
+            let after = persons.inside + persons.reserved + count;
+            limit
+                .is_none_or(|limit| after <= limit)
+                .then(|| Persons { reserved: persons.reserved + count, ..persons }.word())
+        });
+        if taken.is_err() {
+            return false;
+        }
+        if !admission.reentry {
+            area.entries_today.fetch_add(count, Ordering::AcqRel);
+        }
+        true
+    }
+
+    fn give_back(&self, area: AreaIx, count: u32, reentry: bool) {
+        self.change(area, |persons| Persons {
+            reserved: persons.reserved.saturating_sub(count),
+            ..persons
+        });
+        if !reentry && let Some(area) = self.area(area) {
+            area.entries_today.update(Ordering::AcqRel, Ordering::Acquire, |entries| {
+                entries.saturating_sub(count)
+            });
+        }
+    }
+
+    fn change(&self, area: AreaIx, change: impl Fn(Persons) -> Persons) {
+        let Some(area) = self.area(area) else { return };
+        area.persons
+            .update(Ordering::AcqRel, Ordering::Acquire, |word| change(Persons::of(word)).word());
+    }
+
+    fn area(&self, ix: AreaIx) -> Option<&Area> {
+        self.areas.get(usize::from(ix.0))
+    }
+}
+
+impl Room for Occupancy {
+    fn persons(&self, area: AreaIx) -> u32 {
+        let persons = Self::persons(self, area);
+        persons.inside.saturating_add(persons.reserved)
+    }
+
+    fn entries_today(&self, area: AreaIx) -> u32 {
+        self.area(area).map_or(0, |area| area.entries_today.load(Ordering::Acquire))
+    }
+}

@@ -1,0 +1,211 @@
+//! Intake: from a topic and bytes to a typed message in its twin's mailbox.
+//!
+//! Runs on the broker's own tasks and never blocks: what cannot be taken is counted by its cause,
+//! noted at its device and logged without its content; other lanes do not notice.
+
+use std::sync::{Arc, OnceLock};
+
+use actix::Addr;
+use dashmap::DashMap;
+use serde::de::DeserializeOwned;
+use shanmen_protocols::{
+    device::{Down, Event, Hello, LOG_MAX_EVENTS, Log, Scan, State, Telemetry},
+    ids::{DeviceId, SiteId},
+    reason::Reason,
+    time::UnixMs,
+    topic::{self, NotAnUplink, PAYLOAD_MAX_BYTES, UpKind, Uplink},
+};
+
+use crate::{
+    clock::{Clock, Stopwatch},
+    link::{Qos, Uplinks},
+    registry::{Device, Registry},
+    twin::{Heard, Reply, Shared, Twin, refusal, ttl_of},
+};
+
+/// How much of a problem's text is kept, in bytes.
+const PROBLEM_MAX_BYTES: usize = 200;
+
+/// The way in.
+pub(crate) struct Intake {
+    site: SiteId,
+    clock: Clock,
+    registry: Arc<Registry>,
+    twins: DashMap<DeviceId, Addr<Twin>>,
+    /// Set once the twins can work; what arrives before is refused as `starting`.
+    shared: OnceLock<Arc<Shared>>,
+    /// Takes the hello of a device that the registry does not know (outside brokers only).
+    stranger: OnceLock<Box<dyn Fn(&DeviceId, &Hello) + Send + Sync>>,
+}
+
+impl Intake {
+    /// An intake without twins.
+    pub(crate) fn new(site: SiteId, clock: Clock, registry: Arc<Registry>) -> Self {
+        Self {
+            site,
+            clock,
+            registry,
+            twins: DashMap::new(),
+            shared: OnceLock::new(),
+            stranger: OnceLock::new(),
+        }
+    }
+
+    /// Opens the way: from now on messages reach their twins.
+    pub(crate) fn open(
+        &self,
+        shared: Arc<Shared>,
+        stranger: Box<dyn Fn(&DeviceId, &Hello) + Send + Sync>,
+    ) {
+        if self.shared.set(shared).is_err() || self.stranger.set(stranger).is_err() {
+            tracing::error!("the intake was opened twice");
+        }
+    }
+
+    /// Adds a device's twin.
+    pub(crate) fn add(&self, id: DeviceId, twin: Addr<Twin>) {
+        self.twins.insert(id, twin);
+    }
+
+    /// A device's twin.
+    pub(crate) fn twin(&self, id: &str) -> Option<Addr<Twin>> {
+        self.twins.get(id).map(|twin| twin.clone())
+    }
+
+    /// All twins.
+    pub(crate) fn twins(&self) -> Vec<Addr<Twin>> {
+        self.twins.iter().map(|twin| twin.clone()).collect()
+    }
+
+    fn hear(&self, uplink: Uplink<'_>, payload: &[u8], qos: Qos) {
+        let watch = Stopwatch::start();
+        let now = self.clock.now();
+        let Some(twin) = self.twin(uplink.device) else {
+            self.stranger(uplink, payload, now);
+            return;
+        };
+        let device = self.registry.get(uplink.device);
+        let read = read(uplink.kind, payload, qos, watch);
+        match read {
+            Ok(Some(heard)) => self.deliver(&twin, heard, uplink, qos),
+            Ok(None) => count("unsupported"),
+            Err(problem) => {
+                count("malformed");
+                note(device.as_deref(), now, uplink, &problem);
+            }
+        }
+    }
+
+    fn deliver(&self, twin: &Addr<Twin>, heard: Heard, uplink: Uplink<'_>, qos: Qos) {
+        let Err(refused) = twin.try_send(heard) else { return };
+        metrics::counter!("shanmen_twin_mailbox_overflow_total").increment(1);
+        tracing::warn!(device = uplink.device, "the twin's mailbox is full");
+        // A fact is sent again by the device; a visitor is told to try again.
+        if let Heard::Scan(scan, _, _) = refused.into_inner()
+            && let (Some(shared), Ok(id)) = (self.shared.get(), DeviceId::new(uplink.device))
+        {
+            let decision = refusal(scan.id, Reason::Busy, shared.lang);
+            let down: Arc<str> = Arc::from(topic::down(&self.site, &id));
+            let (shared, ttl) = (Arc::clone(shared), ttl_of(&scan));
+            tokio::spawn(async move {
+                shared.send(&down, &Down::Decision(decision), qos, ttl).await;
+            });
+        }
+    }
+
+    fn stranger(&self, uplink: Uplink<'_>, payload: &[u8], now: UnixMs) {
+        if uplink.kind == UpKind::Hello
+            && let (Ok(id), Ok(hello)) =
+                (DeviceId::new(uplink.device), serde_json::from_slice::<Hello>(payload))
+            && let Some(take) = self.stranger.get()
+        {
+            take(&id, &hello);
+            return;
+        }
+        count("unknown_device");
+        tracing::debug!(device = uplink.device, at = now.0, "a message of an unknown device");
+    }
+}
+
+impl Uplinks for Intake {
+    fn take(&self, topic: &str, payload: &[u8], qos: Qos, retained: bool) {
+        let uplink = match topic::parse_uplink(topic) {
+            Ok(uplink) if uplink.site == self.site.as_str() => uplink,
+            Ok(_) => return count("other_site"),
+            Err(NotAnUplink::UnknownSuffix) => return count("unknown_suffix"),
+            Err(NotAnUplink::Foreign) => return count("foreign_topic"),
+            Err(NotAnUplink::BadId) => return count("bad_id"),
+        };
+        if self.shared.get().is_none() {
+            return count("starting");
+        }
+        if retained && uplink.kind != UpKind::State {
+            // Only a state may be retained: anything else retained is an echo of the past.
+            return count("retained");
+        }
+        if payload.len() > PAYLOAD_MAX_BYTES {
+            count("too_large");
+            let problem =
+                format!("the payload has {} bytes, {PAYLOAD_MAX_BYTES} at most", payload.len());
+            let device = self.registry.get(uplink.device);
+            return note(device.as_deref(), self.clock.now(), uplink, &problem);
+        }
+        self.hear(uplink, payload, qos);
+    }
+
+    fn refused(&self, device: Option<&str>, why: &'static str) {
+        count(why);
+        if let Some(device) = device.and_then(|id| self.registry.get(id)) {
+            device.problem(self.clock.now(), format!("refused by the broker: {why}"));
+        }
+    }
+}
+
+fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Option<Heard>, String> {
+    Ok(Some(match kind {
+        UpKind::State => Heard::State(json::<State>(payload)?),
+        UpKind::Hello => Heard::Hello(Box::new(json::<Hello>(payload)?)),
+        UpKind::Scan => {
+            let scan = Box::new(json::<Scan>(payload)?);
+            let reply = Reply::Down(qos, ttl_of(&scan));
+            Heard::Scan(scan, reply, watch)
+        }
+        UpKind::Event => Heard::Event(Box::new(json::<Event>(payload)?)),
+        UpKind::Log => {
+            let log = Box::new(json::<Log>(payload)?);
+            if log.events.len() > LOG_MAX_EVENTS {
+                return Err(format!(
+                    "events: {} in one log, {LOG_MAX_EVENTS} at most",
+                    log.events.len()
+                ));
+            }
+            Heard::Log(log)
+        }
+        UpKind::Telemetry => Heard::Telemetry(Box::new(json::<Telemetry>(payload)?)),
+        // Nobody asks for these yet: a device that sends them unasked is not wrong.
+        UpKind::Request | UpKind::Ack | UpKind::Config => return Ok(None),
+    }))
+}
+
+fn json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(payload).map_err(|error| error.to_string())
+}
+
+fn count(why: &'static str) {
+    metrics::counter!("shanmen_intake_refused_total", "why" => why).increment(1);
+}
+
+fn note(device: Option<&Device>, at: UnixMs, uplink: Uplink<'_>, problem: &str) {
+    // What serde says names the place and what was expected; it may quote a wrong value, so it is
+    // kept short, and a credential's text is always a string where a string is right.
+    let mut problem = format!("up/{}: {problem}", uplink.kind.as_str());
+    let mut end = PROBLEM_MAX_BYTES.min(problem.len());
+    while !problem.is_char_boundary(end) {
+        end -= 1;
+    }
+    problem.truncate(end);
+    tracing::warn!(device = uplink.device, problem, "a message could not be taken");
+    if let Some(device) = device {
+        device.problem(at, problem);
+    }
+}

@@ -1,0 +1,154 @@
+//! The ledger: what happened, durable before anybody is told.
+//!
+//! A trait, so that another database can follow; all SQL is in this folder. Writes go through one
+//! bounded queue to one writer that commits in groups: one flush serves all that arrived
+//! meanwhile. Reads have their own connection and never wait for the writer.
+
+mod record;
+mod sqlite;
+mod view;
+mod write;
+
+use std::path::Path;
+
+use shanmen_protocols::{
+    ids::{DeviceId, GrantId, TicketId},
+    time::UnixMs,
+};
+use shanmen_rules::{Day, ParkDefinition};
+use tokio::sync::oneshot;
+
+pub(crate) use record::{
+    After, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided, DeviceRow,
+    Entry, EventRow, GrantRow, Moved, PassageRow, Record, Refused, ScanRow, Settled, TicketRow,
+};
+pub(crate) use sqlite::SqliteLedger;
+
+use crate::api::{Account, PassageView, PresentationView};
+
+/// Why the ledger could not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LedgerFault {
+    /// The queue is full: the disk is slower than the gates.
+    #[error("the ledger's queue is full")]
+    Full,
+    /// This scan id was answered before, at another time: here is that answer.
+    #[error("a repeated scan")]
+    Repeated(Box<Answer>),
+    /// This row was refused; the others were not touched.
+    #[error("the ledger refused the row: {0}")]
+    Refused(String),
+    /// The database itself: disk, file, version.
+    #[error("ledger: {0}")]
+    Broken(String),
+}
+
+impl From<rusqlite::Error> for LedgerFault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// What the hot state is made of, handed over row by row at the start.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    /// Grants without an outcome.
+    pub(crate) grants: Vec<GrantRow>,
+    /// Devices of the registry.
+    pub(crate) devices: Vec<DeviceRow>,
+    /// Tokens that are not over: digest, user, roles, end.
+    pub(crate) tokens: Vec<([u8; 32], String, Vec<String>, UnixMs)>,
+}
+
+/// A device's event storage, as far as the ledger has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeenEvents {
+    /// All numbers up to and including this one.
+    pub(crate) upto: u64,
+    /// Numbers above it, ascending, each with the range that it declares lost.
+    pub(crate) above: Vec<(u64, Option<(u64, u64)>)>,
+}
+
+/// What the control plane needs of a database.
+pub(crate) trait Ledger: Send + Sync + 'static {
+    /// Queues a write of the gates. Returns it when the queue is full.
+    fn append(&self, entry: Entry) -> Result<(), Box<Entry>>;
+
+    /// Queues a bulk write, which takes its turn behind the gates; waits for room.
+    fn append_bulk(&self, entry: BulkEntry) -> impl Future<Output = Result<(), LedgerFault>> + Send
+    where
+        Self: Sized;
+
+    /// Whether commits go through.
+    fn healthy(&self) -> bool;
+
+    /// Gives every name its number and keeps retired definitions: the definition in force.
+    fn settle_names(&self, park: &ParkDefinition) -> Result<ParkDefinition, LedgerFault>;
+
+    /// Reads everything that stays in memory.
+    fn load(
+        &self,
+        now: UnixMs,
+        ticket: &mut dyn FnMut(TicketId, &[u8]) -> Result<(), LedgerFault>,
+        credential: &mut dyn FnMut([u8; 16], TicketId),
+    ) -> Result<Loaded, LedgerFault>;
+
+    /// The passages of a business day in the order of their commits.
+    fn passages_of(&self, day: Day, each: &mut dyn FnMut(Moved)) -> Result<(), LedgerFault>;
+
+    /// The refusals of a business day by reason.
+    fn refusals_of(&self, day: Day) -> Result<Vec<(String, u32)>, LedgerFault>;
+
+    /// The answers that a device got since a moment, oldest first, at most `limit`.
+    fn answers_since(
+        &self,
+        device: &str,
+        since: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<Answer>, LedgerFault>;
+
+    /// The numbers of a device's event storage that the ledger has.
+    fn seen_events(&self, device: &DeviceId, epoch: &str) -> Result<SeenEvents, LedgerFault>;
+
+    /// A grant that has an outcome.
+    fn closed_grant(&self, id: GrantId) -> Result<Option<ClosedGrant>, LedgerFault>;
+
+    /// A ticket's presentations and passages, newest first.
+    fn history(
+        &self,
+        ticket: TicketId,
+        limit: u32,
+    ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault>;
+
+    /// A claim by its digest.
+    fn claim(&self, digest: [u8; 32]) -> Result<Option<ClaimRow>, LedgerFault>;
+
+    /// An account by its name.
+    fn account(&self, user: &str) -> Result<Option<Account>, LedgerFault>;
+
+    /// All accounts.
+    fn accounts(&self) -> Result<Vec<Account>, LedgerFault>;
+
+    /// The answer kept for an idempotency key: the request's digest and the answer.
+    fn idempotent(&self, key: &str) -> Result<Option<([u8; 32], String)>, LedgerFault>;
+
+    /// Finishes what is queued, commits and closes.
+    fn stop(&self);
+}
+
+/// Opens (and if need be makes or migrates) the ledger in a folder.
+pub(crate) fn open(folder: &Path, clock: crate::clock::Clock) -> Result<SqliteLedger, LedgerFault> {
+    SqliteLedger::open(folder, clock)
+}
+
+/// Reads a ticket's state as it is kept.
+pub(crate) fn ticket_state(blob: &[u8]) -> Result<shanmen_rules::TicketState, LedgerFault> {
+    write::state_of(blob)
+}
+
+/// Queues a write and waits until it is committed: for everything that is not on a scan's path.
+pub(crate) async fn commit(ledger: &dyn Ledger, record: Record) -> Result<Committed, LedgerFault> {
+    let (done, committed) = oneshot::channel();
+    ledger.append(Entry { record, after: After::Ack(done) }).map_err(|_| LedgerFault::Full)?;
+    committed.await.map_err(|_| LedgerFault::Broken("the ledger has stopped".into()))?
+}

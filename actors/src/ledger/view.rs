@@ -1,0 +1,452 @@
+//! Every read.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
+use shanmen_protocols::{
+    device::{DecisionResult, Outcome, PassageBy},
+    ids::{DeviceId, DeviceKind, Direction, GateId, GrantId, LaneId, ScanId, TicketId},
+    reason::Reason,
+    time::UnixMs,
+};
+use shanmen_rules::{Day, LaneIx, Need, Needs, ParkDefinition, ProductIx};
+use uuid::Uuid;
+
+use super::{
+    Answer, BulkEntry, ClaimRow, ClosedGrant, DeviceRow, Entry, GrantRow, Ledger, LedgerFault,
+    Loaded, Moved, SeenEvents, SqliteLedger,
+};
+use crate::api::{Account, DeviceStanding, PassageView, PresentationView};
+
+mod names;
+
+impl Ledger for SqliteLedger {
+    fn append(&self, entry: Entry) -> Result<(), Box<Entry>> {
+        self.try_append(entry)
+    }
+
+    async fn append_bulk(&self, entry: BulkEntry) -> Result<(), LedgerFault> {
+        self.send_bulk(entry).await
+    }
+
+    fn healthy(&self) -> bool {
+        self.is_healthy()
+    }
+
+    fn settle_names(&self, park: &ParkDefinition) -> Result<ParkDefinition, LedgerFault> {
+        self.write_alone(|transaction| names::settle(transaction, park))
+    }
+
+    fn load(
+        &self,
+        now: UnixMs,
+        ticket: &mut dyn FnMut(TicketId, &[u8]) -> Result<(), LedgerFault>,
+        credential: &mut dyn FnMut([u8; 16], TicketId),
+    ) -> Result<Loaded, LedgerFault> {
+        self.read(|from| {
+            let mut statement = from.prepare("SELECT id, state FROM tickets")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let blob = row.get_ref(1)?.as_blob().map_err(|_| wrong(1, Type::Blob))?;
+                ticket(TicketId(uuid(row, 0)?), blob)?;
+            }
+            let mut statement = from.prepare("SELECT digest, ticket FROM credentials")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                credential(row.get(0)?, TicketId(uuid(row, 1)?));
+            }
+            Ok(Loaded {
+                grants: open_grants(from)?,
+                devices: devices(from)?,
+                tokens: tokens(from, now)?,
+            })
+        })
+    }
+
+    fn passages_of(&self, day: Day, each: &mut dyn FnMut(Moved)) -> Result<(), LedgerFault> {
+        self.read(|from| {
+            let mut statement = from.prepare(
+                "SELECT at, committed_at, lane, direction, product, outcome, count, reentry, moves, n
+                 FROM passages WHERE day = ? ORDER BY n",
+            )?;
+            let mut rows = statement.query([day.0])?;
+            while let Some(row) = rows.next()? {
+                each(moved(row)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn refusals_of(&self, day: Day) -> Result<Vec<(String, u32)>, LedgerFault> {
+        self.read(|from| {
+            let mut statement = from.prepare(
+                "SELECT reason, count(*) FROM scans WHERE day = ? AND result = 2 GROUP BY reason",
+            )?;
+            let rows = statement.query_map([day.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn answers_since(
+        &self,
+        device: &str,
+        since: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<Answer>, LedgerFault> {
+        self.read(|from| {
+            let sql = format!(
+                "SELECT {ANSWER} FROM scans WHERE at >= ? AND device = ? ORDER BY at DESC LIMIT ?"
+            );
+            let mut statement = from.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![since.0, device, limit], answer)?;
+            let mut answers: Vec<Answer> = rows.collect::<Result<_, _>>()?;
+            answers.reverse();
+            Ok(answers)
+        })
+    }
+
+    fn seen_events(&self, device: &DeviceId, epoch: &str) -> Result<SeenEvents, LedgerFault> {
+        self.read(|from| {
+            let key = [device.as_str(), epoch];
+            let upto: i64 = from
+                .prepare_cached("SELECT upto FROM event_marks WHERE device = ? AND epoch = ?")?
+                .query_row(key, |row| row.get(0))
+                .optional()?
+                .unwrap_or(0);
+            let mut statement = from.prepare_cached(
+                "SELECT seq, gap_from, gap_to FROM events
+                 WHERE device = ? AND epoch = ? AND seq > ? ORDER BY seq",
+            )?;
+            let rows = statement.query_map(params![key[0], key[1], upto], |row| {
+                let number = |n: i64| n.cast_unsigned();
+                let gap: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+                Ok((number(row.get(0)?), gap.0.map(number).zip(gap.1.map(number))))
+            })?;
+            Ok(SeenEvents { upto: upto.cast_unsigned(), above: rows.collect::<Result<_, _>>()? })
+        })
+    }
+
+    fn closed_grant(&self, id: GrantId) -> Result<Option<ClosedGrant>, LedgerFault> {
+        self.read(|from| {
+            let sql = format!(
+                "SELECT {GRANT}, g.outcome, g.taken, g.closed_at FROM {GRANTS}
+                 WHERE g.id = ? AND g.closed_at IS NOT NULL"
+            );
+            Ok(from
+                .prepare_cached(&sql)?
+                .query_row([id.0.as_bytes()], |row| {
+                    Ok(ClosedGrant {
+                        row: grant(row)?,
+                        outcome: row.get(7)?,
+                        taken: row.get(8)?,
+                        closed_at: UnixMs(row.get(9)?),
+                    })
+                })
+                .optional()?)
+        })
+    }
+
+    fn history(
+        &self,
+        ticket: TicketId,
+        limit: u32,
+    ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault> {
+        self.read(|from| Ok((presentations(from, ticket, limit)?, passages(from, ticket, limit)?)))
+    }
+
+    fn claim(&self, digest: [u8; 32]) -> Result<Option<ClaimRow>, LedgerFault> {
+        self.read(|from| {
+            Ok(from
+                .prepare_cached(
+                    "SELECT device, kind, gate, lane, expires_at, used_at FROM claims
+                     WHERE digest = ?",
+                )?
+                .query_row([digest], |row| {
+                    Ok(ClaimRow {
+                        digest,
+                        device: parsed(row, 0, DeviceId::new)?,
+                        kind: kind_of(row, 1)?,
+                        gate: optional(row, 2, GateId::new)?,
+                        lane: optional(row, 3, LaneId::new)?,
+                        expires_at: UnixMs(row.get(4)?),
+                        used_at: row.get::<_, Option<i64>>(5)?.map(UnixMs),
+                    })
+                })
+                .optional()?)
+        })
+    }
+
+    fn account(&self, user: &str) -> Result<Option<Account>, LedgerFault> {
+        self.read(|from| {
+            Ok(from
+                .prepare_cached("SELECT user, password_hash, roles FROM accounts WHERE user = ?")?
+                .query_row([user], account)
+                .optional()?)
+        })
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>, LedgerFault> {
+        self.read(|from| {
+            let mut statement =
+                from.prepare("SELECT user, password_hash, roles FROM accounts ORDER BY user")?;
+            Ok(statement.query_map([], account)?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn idempotent(&self, key: &str) -> Result<Option<([u8; 32], String)>, LedgerFault> {
+        self.read(|from| {
+            Ok(from
+                .prepare_cached("SELECT request, answer FROM idempotency WHERE key = ?")?
+                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?)
+        })
+    }
+
+    fn stop(&self) {
+        self.shut();
+    }
+}
+
+const ANSWER: &str = "id, lane, direction, at, ticket, product, result, reason, grant_id, persons, \
+                      needs, facts";
+const GRANT: &str = "g.id, g.scan, g.device, g.ticket, s.product, g.hold_ms, g.opened";
+const GRANTS: &str = "grants g LEFT JOIN scans s ON s.id = g.scan AND s.device = g.device";
+
+/// The answer on record for a scan.
+pub(super) fn answer_of(
+    from: &Connection,
+    scan: ScanId,
+    device: &str,
+) -> Result<Answer, rusqlite::Error> {
+    from.prepare_cached(&format!("SELECT {ANSWER} FROM scans WHERE id = ? AND device = ?"))?
+        .query_row(params![scan.0.as_bytes(), device], answer)
+}
+
+fn answer(row: &Row<'_>) -> Result<Answer, rusqlite::Error> {
+    let facts: Option<String> = row.get(11)?;
+    Ok(Answer {
+        scan: ScanId(uuid(row, 0)?),
+        lane: LaneIx(row.get(1)?),
+        direction: direction(row, 2)?,
+        at: UnixMs(row.get(3)?),
+        ticket: optional_uuid(row, 4)?.map(TicketId),
+        product: row.get::<_, Option<u16>>(5)?.map(ProductIx),
+        result: match row.get(6)? {
+            0u8 => DecisionResult::Grant,
+            1 => DecisionResult::More,
+            _ => DecisionResult::Deny,
+        },
+        reason: Reason::from_code(&row.get::<_, String>(7)?).unwrap_or(Reason::Internal),
+        grant: optional_uuid(row, 8)?.map(GrantId),
+        persons: row.get(9)?,
+        needs: needs_of(row.get(10)?),
+        facts: facts.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}
+
+fn grant(row: &Row<'_>) -> Result<GrantRow, rusqlite::Error> {
+    Ok(GrantRow {
+        id: GrantId(uuid(row, 0)?),
+        scan: ScanId(uuid(row, 1)?),
+        device: parsed(row, 2, DeviceId::new)?,
+        ticket: optional_uuid(row, 3)?.map(TicketId),
+        product: row.get::<_, Option<u16>>(4)?.map(ProductIx),
+        hold_ms: row.get(5)?,
+        open: postcard::from_bytes(row.get_ref(6)?.as_blob().map_err(|_| wrong(6, Type::Blob))?)
+            .map_err(|_| wrong(6, Type::Blob))?,
+    })
+}
+
+fn open_grants(from: &Connection) -> Result<Vec<GrantRow>, LedgerFault> {
+    let sql = format!("SELECT {GRANT} FROM {GRANTS} WHERE g.closed_at IS NULL");
+    Ok(from.prepare(&sql)?.query_map([], grant)?.collect::<Result<_, _>>()?)
+}
+
+fn devices(from: &Connection) -> Result<Vec<DeviceRow>, LedgerFault> {
+    let mut statement = from.prepare(
+        "SELECT id, kind, gate, lane, standing, secret, serial, model, since FROM devices",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(DeviceRow {
+            id: parsed(row, 0, DeviceId::new)?,
+            kind: kind_of(row, 1)?,
+            gate: optional(row, 2, GateId::new)?,
+            lane: optional(row, 3, LaneId::new)?,
+            standing: match row.get::<_, String>(4)?.as_str() {
+                "approved" => DeviceStanding::Approved,
+                "pending" => DeviceStanding::Pending,
+                _ => DeviceStanding::Revoked,
+            },
+            secret: row.get(5)?,
+            serial: row.get(6)?,
+            model: row.get(7)?,
+            since: UnixMs(row.get(8)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn tokens(
+    from: &Connection,
+    now: UnixMs,
+) -> Result<Vec<([u8; 32], String, Vec<String>, UnixMs)>, LedgerFault> {
+    let mut statement =
+        from.prepare("SELECT digest, user, roles, expires_at FROM tokens WHERE expires_at > ?")?;
+    let rows = statement.query_map([now.0], |row| {
+        let roles: String = row.get(2)?;
+        let roles = serde_json::from_str(&roles).unwrap_or_default();
+        Ok((row.get(0)?, row.get(1)?, roles, UnixMs(row.get(3)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn moved(row: &Row<'_>) -> Result<Moved, rusqlite::Error> {
+    Ok(Moved {
+        n: row.get(9)?,
+        at: UnixMs(row.get(0)?),
+        committed_at: UnixMs(row.get(1)?),
+        lane: LaneIx(row.get(2)?),
+        direction: direction(row, 3)?,
+        product: row.get::<_, Option<u16>>(4)?.map(ProductIx),
+        outcome: word(&row.get::<_, String>(5)?, Outcome::Other),
+        count: row.get(6)?,
+        reentry: row.get(7)?,
+        moves: postcard::from_bytes(row.get_ref(8)?.as_blob().map_err(|_| wrong(8, Type::Blob))?)
+            .map_err(|_| wrong(8, Type::Blob))?,
+    })
+}
+
+fn presentations(
+    from: &Connection,
+    ticket: TicketId,
+    limit: u32,
+) -> Result<Vec<PresentationView>, LedgerFault> {
+    let mut statement = from.prepare_cached(
+        "SELECT s.id, s.at, s.device, n.id, s.result, s.reason FROM scans s
+         LEFT JOIN names n ON n.kind = 'lane' AND n.n = s.lane
+         WHERE s.ticket = ? ORDER BY s.at DESC LIMIT ?",
+    )?;
+    let rows = statement.query_map(params![ticket.0.as_bytes(), limit], |row| {
+        Ok(PresentationView {
+            id: ScanId(uuid(row, 0)?),
+            at: UnixMs(row.get(1)?),
+            device: row.get(2)?,
+            lane: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+            result: match row.get(4)? {
+                0u8 => "grant",
+                1 => "more",
+                _ => "deny",
+            }
+            .to_owned(),
+            reason: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn passages(
+    from: &Connection,
+    ticket: TicketId,
+    limit: u32,
+) -> Result<Vec<PassageView>, LedgerFault> {
+    let mut statement = from.prepare_cached(
+        "SELECT p.grant_id, p.at, n.id, n.definition, p.direction, p.outcome, p.count, p.by_whom
+         FROM passages p LEFT JOIN names n ON n.kind = 'lane' AND n.n = p.lane
+         WHERE p.ticket = ? ORDER BY p.at DESC, p.n DESC LIMIT ?",
+    )?;
+    let rows = statement.query_map(params![ticket.0.as_bytes(), limit], |row| {
+        let definition: Option<String> = row.get(3)?;
+        let lane: serde_json::Value =
+            definition.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        Ok(PassageView {
+            grant: optional_uuid(row, 0)?.map(GrantId),
+            at: UnixMs(row.get(1)?),
+            lane: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+            gate: lane["gate"].as_str().unwrap_or_default().to_owned(),
+            direction: direction(row, 4)?,
+            outcome: row.get(5)?,
+            count: row.get(6)?,
+            by: word::<PassageBy>(&row.get::<_, String>(7)?, PassageBy::Other).as_str().to_owned(),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn account(row: &Row<'_>) -> Result<Account, rusqlite::Error> {
+    let roles: String = row.get(2)?;
+    Ok(Account {
+        user: row.get(0)?,
+        password_hash: row.get(1)?,
+        roles: serde_json::from_str(&roles).unwrap_or_default(),
+    })
+}
+
+fn word<T: for<'de> serde::Deserialize<'de>>(text: &str, unknown: T) -> T {
+    T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text))
+        .unwrap_or(unknown)
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> Result<Uuid, rusqlite::Error> {
+    row.get::<_, [u8; 16]>(column).map(Uuid::from_bytes)
+}
+
+fn optional_uuid(row: &Row<'_>, column: usize) -> Result<Option<Uuid>, rusqlite::Error> {
+    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(Uuid::from_bytes))
+}
+
+fn direction(row: &Row<'_>, column: usize) -> Result<Direction, rusqlite::Error> {
+    Ok(if row.get::<_, u8>(column)? == 0 { Direction::In } else { Direction::Out })
+}
+
+fn parsed<T, E>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, rusqlite::Error> {
+    let text: String = row.get(column)?;
+    parse(&text).map_err(|_| wrong(column, Type::Text))
+}
+
+fn optional<T, E>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, rusqlite::Error> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| parse(&text).map_err(|_| wrong(column, Type::Text))).transpose()
+}
+
+fn kind_of(row: &Row<'_>, column: usize) -> Result<DeviceKind, rusqlite::Error> {
+    Ok(word(&row.get::<_, String>(column)?, DeviceKind::Turnstile))
+}
+
+fn wrong(column: usize, kind: Type) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "a row of another make".into(), kind)
+}
+
+/// The word for a standing.
+pub(super) fn standing_word(standing: DeviceStanding) -> &'static str {
+    match standing {
+        DeviceStanding::Pending => "pending",
+        DeviceStanding::Approved => "approved",
+        DeviceStanding::Revoked => "revoked",
+    }
+}
+
+/// The number under which a set of needs is kept.
+pub(super) fn needs_number(needs: Needs) -> u8 {
+    needs.iter().fold(0, |number, need| number | need_bit(need))
+}
+
+fn needs_of(number: u8) -> Needs {
+    [Need::IdCard, Need::Face, Need::Attendant]
+        .into_iter()
+        .filter(|&need| number & need_bit(need) != 0)
+        .collect()
+}
+
+fn need_bit(need: Need) -> u8 {
+    match need {
+        Need::IdCard => 1,
+        Need::Face => 2,
+        Need::Attendant => 4,
+    }
+}

@@ -1,0 +1,378 @@
+//! Every write, row by row, within the writer's transaction.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use shanmen_protocols::{
+    device::DecisionResult,
+    ids::{Direction, GrantId, TicketId},
+    time::UnixMs,
+};
+use shanmen_rules::TicketState;
+
+use super::{
+    Decided, DeviceRow, EventRow, LedgerFault, PassageRow, Record, ScanRow, Settled, TicketRow,
+    view,
+};
+use crate::api::AuditLine;
+
+/// What became of one record: written (with the number of its passage, or 0), or refused without
+/// harm to the others.
+pub(super) type Written = Result<i64, LedgerFault>;
+
+/// The first byte of a ticket state's blob.
+const STATE_VERSION: u8 = 1;
+
+/// Writes one record. An `Err` of SQLite undoes the whole group; an inner `Err` only this record,
+/// which then has written nothing.
+pub(super) fn record(
+    to: &Connection,
+    record: &Record,
+    at: UnixMs,
+) -> Result<Written, rusqlite::Error> {
+    match record {
+        Record::Decided(decided) => return self::decided(to, decided),
+        Record::Settled(settled) => return self::settled(to, settled, at),
+        Record::Event(row) => {
+            event(to, row)?;
+        }
+        Record::Tickets { rows, idempotency, audit } => {
+            tickets(to, rows)?;
+            if let Some((key, request, answer)) = idempotency {
+                to.prepare_cached(
+                    "INSERT INTO idempotency (key, request, answer, at) VALUES (?, ?, ?, ?)",
+                )?
+                .execute(params![key, request, answer, at.0])?;
+            }
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
+        Record::TicketChanged { id, state, audit } => {
+            ticket_state(to, *id, state)?;
+            self::audit(to, audit)?;
+        }
+        Record::Device { row, audit } => {
+            device(to, row)?;
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
+        Record::ClaimMade { row, audit } => {
+            to.prepare_cached(
+                "INSERT INTO claims (digest, device, kind, gate, lane, expires_at)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                row.digest,
+                row.device.as_str(),
+                row.kind.as_str(),
+                row.gate.as_ref().map(AsRef::as_ref),
+                row.lane.as_ref().map(AsRef::as_ref),
+                row.expires_at.0
+            ])?;
+            self::audit(to, audit)?;
+        }
+        Record::ClaimUsed { digest, at, device: row } => return claim_used(to, *digest, *at, row),
+        Record::Account(account) => {
+            let roles = serde_json::to_string(&account.roles).unwrap_or_default();
+            to.prepare_cached("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)")?
+                .execute(params![account.user, account.password_hash, roles])?;
+        }
+        Record::Token { digest, user, roles, expires } => {
+            let roles = serde_json::to_string(roles).unwrap_or_default();
+            to.prepare_cached("INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?)")?
+                .execute(params![digest, user, roles, expires.0])?;
+            to.prepare_cached("DELETE FROM tokens WHERE expires_at < ?")?.execute([at.0])?;
+        }
+        Record::Audit(line) => audit(to, line)?,
+        Record::Nudge => {}
+    }
+    Ok(Ok(0))
+}
+
+/// Writes new tickets and what leads to them.
+pub(super) fn tickets(to: &Connection, rows: &[TicketRow]) -> Result<(), rusqlite::Error> {
+    let mut ticket = to.prepare_cached("INSERT INTO tickets (id, state) VALUES (?, ?)")?;
+    let mut credential =
+        to.prepare_cached("INSERT OR IGNORE INTO credentials (digest, ticket) VALUES (?, ?)")?;
+    let mut holder = to.prepare_cached("INSERT INTO holders (ticket, holder) VALUES (?, ?)")?;
+    for row in rows {
+        let id = row.id.0.as_bytes();
+        ticket.execute(params![id, state_blob(&row.state)?])?;
+        for digest in &row.credentials {
+            credential.execute(params![digest.0, id])?;
+        }
+        if let Some(text) = &row.holder {
+            holder.execute(params![id, text])?;
+        }
+    }
+    Ok(())
+}
+
+fn decided(to: &Connection, decided: &Decided) -> Result<Written, rusqlite::Error> {
+    if !scan(to, &decided.scan)? {
+        let answer = &decided.scan.answer;
+        let first = view::answer_of(to, answer.scan, decided.scan.device.as_str())?;
+        return Ok(Err(LedgerFault::Repeated(Box::new(first))));
+    }
+    if let Some(grant) = &decided.grant {
+        to.prepare_cached(
+            "INSERT INTO grants (id, scan, device, ticket, hold_ms, opened)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            grant.id.0.as_bytes(),
+            grant.scan.0.as_bytes(),
+            grant.device.as_str(),
+            grant.ticket.map(|id| id.0.into_bytes()),
+            grant.hold_ms,
+            postcard(&grant.open)?
+        ])?;
+    }
+    if let Some((id, state)) = &decided.ticket {
+        ticket_state(to, *id, state)?;
+    }
+    Ok(Ok(0))
+}
+
+/// Writes a presentation; false when its id is there already.
+fn scan(to: &Connection, row: &ScanRow) -> Result<bool, rusqlite::Error> {
+    let answer = &row.answer;
+    let facts = answer.facts.as_ref().map(|facts| serde_json::to_string(facts).unwrap_or_default());
+    let inserted = to
+        .prepare_cached(
+            "INSERT OR IGNORE INTO scans
+             (id, device, at, day, lane, direction, ticket, product, result, reason, persons,
+              grant_id, facts, needs)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            answer.scan.0.as_bytes(),
+            row.device.as_str(),
+            answer.at.0,
+            row.day.0,
+            answer.lane.0,
+            direction_number(answer.direction),
+            answer.ticket.map(|id| id.0.into_bytes()),
+            answer.product.map(|product| product.0),
+            result_number(answer.result),
+            answer.reason.code(),
+            answer.persons,
+            answer.grant.map(|id| id.0.into_bytes()),
+            facts,
+            view::needs_number(answer.needs),
+        ])?;
+    Ok(inserted == 1)
+}
+
+fn settled(to: &Connection, settled: &Settled, at: UnixMs) -> Result<Written, rusqlite::Error> {
+    if let Some(row) = &settled.event
+        && !event(to, row)?
+    {
+        // The fact is here already: a replay is a no-op, and still acknowledged.
+        return Ok(Ok(0));
+    }
+    if let Some(id) = settled.closes {
+        close_grant(to, id, &settled.passage)?;
+    }
+    passage(to, &settled.passage, at)?;
+    let number = to.last_insert_rowid();
+    if let Some((id, state)) = &settled.ticket {
+        ticket_state(to, *id, state)?;
+    }
+    if let Some(conflict) = &settled.conflict {
+        to.prepare_cached("INSERT INTO conflicts (at, ticket, device, note) VALUES (?, ?, ?, ?)")?
+            .execute(params![
+                conflict.at.0,
+                settled.passage.ticket.map(|id| id.0.into_bytes()),
+                settled.passage.device.as_str(),
+                conflict.note
+            ])?;
+    }
+    if let Some(line) = &settled.audit {
+        audit(to, line)?;
+    }
+    Ok(Ok(number))
+}
+
+fn close_grant(to: &Connection, id: GrantId, row: &PassageRow) -> Result<(), rusqlite::Error> {
+    to.prepare_cached(
+        "UPDATE grants SET taken = ?, closed_at = ?, outcome = ? WHERE id = ? AND closed_at IS NULL",
+    )?
+    .execute(params![row.count, row.at.0, row.outcome.as_str(), id.0.as_bytes()])?;
+    Ok(())
+}
+
+fn passage(to: &Connection, row: &PassageRow, at: UnixMs) -> Result<(), rusqlite::Error> {
+    to.prepare_cached(
+        "INSERT INTO passages
+         (at, committed_at, day, device, lane, direction, ticket, product, grant_id, outcome,
+          by_whom, count, reentry, moves, time_known)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        row.at.0,
+        at.0,
+        row.day.0,
+        row.device.as_str(),
+        row.lane.0,
+        direction_number(row.direction),
+        row.ticket.map(|id| id.0.into_bytes()),
+        row.product.map(|product| product.0),
+        row.grant.map(|id| id.0.into_bytes()),
+        row.outcome.as_str(),
+        row.by.as_str(),
+        row.count,
+        row.reentry,
+        postcard(&row.moves)?,
+        row.time_known,
+    ])?;
+    Ok(())
+}
+
+/// Writes a fact; false when it is there already.
+fn event(to: &Connection, row: &EventRow) -> Result<bool, rusqlite::Error> {
+    let inserted = to
+        .prepare_cached(
+            "INSERT OR IGNORE INTO events
+             (device, epoch, seq, at, received_at, kind, body, gap_from, gap_to)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            row.device.as_str(),
+            row.epoch.as_str(),
+            row.seq.cast_signed(),
+            row.at.0,
+            row.received_at.0,
+            row.kind,
+            row.body,
+            row.gap.map(|(from, _)| from.cast_signed()),
+            row.gap.map(|(_, to)| to.cast_signed()),
+        ])?;
+    if inserted == 1 {
+        mark(to, row)?;
+    }
+    Ok(inserted == 1)
+}
+
+/// Moves a device's mark on while its facts are without a gap.
+fn mark(to: &Connection, row: &EventRow) -> Result<(), rusqlite::Error> {
+    let (device, epoch) = (row.device.as_str(), row.epoch.as_str());
+    let upto: i64 = to
+        .prepare_cached("SELECT upto FROM event_marks WHERE device = ? AND epoch = ?")?
+        .query_row([device, epoch], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let mut there =
+        to.prepare_cached("SELECT 1 FROM events WHERE device = ? AND epoch = ? AND seq = ?")?;
+    let mut gap = to.prepare_cached(
+        "SELECT max(max(seq, gap_to)) FROM events
+         WHERE device = ? AND epoch = ? AND seq > ? AND gap_from <= ?",
+    )?;
+    let mut next = upto;
+    loop {
+        if there.exists(params![device, epoch, next + 1])? {
+            next += 1;
+        } else if let Some(end) = gap
+            .query_row(params![device, epoch, next, next + 1], |row| row.get::<_, Option<i64>>(0))?
+        {
+            next = end;
+        } else {
+            break;
+        }
+    }
+    if next == upto {
+        return Ok(());
+    }
+    to.prepare_cached("INSERT OR REPLACE INTO event_marks (device, epoch, upto) VALUES (?, ?, ?)")?
+        .execute(params![device, epoch, next])?;
+    Ok(())
+}
+
+fn ticket_state(to: &Connection, id: TicketId, state: &TicketState) -> Result<(), rusqlite::Error> {
+    to.prepare_cached("UPDATE tickets SET state = ? WHERE id = ?")?
+        .execute(params![state_blob(state)?, id.0.as_bytes()])?;
+    Ok(())
+}
+
+fn device(to: &Connection, row: &DeviceRow) -> Result<(), rusqlite::Error> {
+    to.prepare_cached(
+        "INSERT OR REPLACE INTO devices
+         (id, kind, gate, lane, standing, secret, serial, model, since)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        row.id.as_str(),
+        row.kind.as_str(),
+        row.gate.as_ref().map(AsRef::as_ref),
+        row.lane.as_ref().map(AsRef::as_ref),
+        view::standing_word(row.standing),
+        row.secret,
+        row.serial,
+        row.model,
+        row.since.0
+    ])?;
+    Ok(())
+}
+
+fn claim_used(
+    to: &Connection,
+    digest: [u8; 32],
+    at: UnixMs,
+    row: &DeviceRow,
+) -> Result<Written, rusqlite::Error> {
+    let used_before: Option<Option<i64>> = to
+        .prepare_cached("SELECT used_at FROM claims WHERE digest = ?")?
+        .query_row([digest], |row| row.get(0))
+        .optional()?;
+    if used_before != Some(None) {
+        return Ok(Err(LedgerFault::Refused("this claim was traded before".into())));
+    }
+    to.prepare_cached("UPDATE claims SET used_at = ? WHERE digest = ?")?
+        .execute(params![at.0, digest])?;
+    device(to, row)?;
+    Ok(Ok(0))
+}
+
+fn audit(to: &Connection, line: &AuditLine) -> Result<(), rusqlite::Error> {
+    to.prepare_cached(
+        "INSERT INTO audit (at, actor, action, target, note) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![line.at.0, line.actor, line.action, line.target, line.note])?;
+    Ok(())
+}
+
+fn direction_number(direction: Direction) -> u8 {
+    match direction {
+        Direction::In => 0,
+        Direction::Out => 1,
+    }
+}
+
+fn result_number(result: DecisionResult) -> u8 {
+    match result {
+        DecisionResult::Grant => 0,
+        DecisionResult::More | DecisionResult::Wait => 1,
+        DecisionResult::Deny => 2,
+    }
+}
+
+fn state_blob(state: &TicketState) -> Result<Vec<u8>, rusqlite::Error> {
+    postcard::to_extend(state, vec![STATE_VERSION]).map_err(encoding_fault)
+}
+
+/// Reads a ticket state's blob.
+pub(super) fn state_of(blob: &[u8]) -> Result<TicketState, LedgerFault> {
+    match blob.split_first() {
+        Some((&STATE_VERSION, body)) => postcard::from_bytes(body)
+            .map_err(|error| LedgerFault::Broken(format!("a ticket's state: {error}"))),
+        _ => Err(LedgerFault::Broken("a ticket's state of an unknown version".into())),
+    }
+}
+
+fn postcard(value: &impl serde::Serialize) -> Result<Vec<u8>, rusqlite::Error> {
+    postcard::to_allocvec(value).map_err(encoding_fault)
+}
+
+fn encoding_fault(error: postcard::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}

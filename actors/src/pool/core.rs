@@ -1,0 +1,475 @@
+//! A shard's work: facts gathered, rules asked, use and place reserved, the ledger told. A plain
+//! component; the actor around it is in `mod.rs`.
+//!
+//! Every step works on a copy of the ticket's state and puts it back only after the ledger's
+//! queue has taken the row: a refused row or a panic leaves nothing half done.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use shanmen_protocols::{
+    device::{DecisionResult, HOLD_DEFAULT_MS, Outcome, PassageBy},
+    ids::{DeviceId, Direction, GrantId, ScanId, TicketId},
+    reason::Reason,
+    time::UnixMs,
+};
+use shanmen_rules::{
+    Admission, Facts, LaneIx, Needs, OpenGrant, Park, Presentation, TicketState, Verdict, decide,
+};
+use tokio::sync::oneshot;
+
+use super::HotState;
+use crate::{
+    api::{AuditLine, Fault},
+    flow::Occupancy,
+    ledger::{
+        After, Answer, Committed, ConflictRow, Decided, Entry, EventRow, GrantRow, LedgerFault,
+        PassageRow, Record, ScanRow, Settled,
+    },
+};
+
+/// Where a lane's answer arrives.
+pub(crate) type AnswerTo = oneshot::Sender<Result<Arc<Answer>, LedgerFault>>;
+
+/// A presentation, ready for the rules.
+pub(crate) struct Ask {
+    pub(crate) scan: ScanId,
+    pub(crate) device: DeviceId,
+    pub(crate) presentation: Presentation,
+    /// The ticket, where the credential leads to one.
+    pub(crate) ticket: Option<TicketId>,
+    /// What is wrong with the credential itself: `unreadable` or `forged`.
+    pub(crate) code_fault: Option<Reason>,
+    pub(crate) answer: AnswerTo,
+}
+
+/// The end of a grant, or a passage without one.
+pub(crate) struct Settle {
+    pub(crate) by_grant: ByGrant,
+    pub(crate) at: UnixMs,
+    /// When it was reported.
+    pub(crate) now: UnixMs,
+    pub(crate) time_known: bool,
+    pub(crate) outcome: Outcome,
+    /// Persons that passed; none for `taken`: all of them.
+    pub(crate) count: Option<u32>,
+    pub(crate) by: PassageBy,
+    pub(crate) device: DeviceId,
+    pub(crate) event: Option<EventRow>,
+    pub(crate) audit: Option<AuditLine>,
+    pub(crate) done: oneshot::Sender<Result<Passed, Fault>>,
+}
+
+/// What a passage belongs to.
+pub(crate) enum ByGrant {
+    /// A grant that was open when it was looked up.
+    Open(Box<GrantRow>),
+    /// A grant that had an outcome already: this is a second one, and goes on record as it is.
+    Closed(Box<GrantRow>),
+    /// A passage of a ticket decided elsewhere (offline), or of nobody known (a free exit, a
+    /// forced entry).
+    None { ticket: Option<TicketId>, lane: LaneIx, direction: Direction },
+}
+
+/// A passage that the ledger's queue has taken.
+pub(crate) struct Passed {
+    pub(crate) passage: PassageRow,
+    pub(crate) committed: oneshot::Receiver<Result<Committed, LedgerFault>>,
+}
+
+/// A shard without its actor.
+pub(crate) struct ShardCore {
+    pub(crate) park: Arc<Park>,
+    pub(crate) hot: Arc<HotState>,
+    pub(crate) occupancy: Arc<Occupancy>,
+    pub(crate) append: Append,
+    /// `relaxed`: the lane's answer does not wait for the commit.
+    pub(crate) relaxed: bool,
+}
+
+/// The way into the ledger's queue.
+pub(crate) type Append = Arc<dyn Fn(Entry) -> Result<(), Box<Entry>> + Send + Sync>;
+
+impl ShardCore {
+    /// Decides a presentation; the answer arrives after its commit.
+    pub(crate) fn ask(&self, ask: Ask) {
+        let state = ask.ticket.and_then(|id| self.hot.ticket(id));
+        let mut verdict = self.verdict(&ask, state.as_ref());
+        let mut reserved = None;
+        if let Verdict::Grant(admission) = verdict {
+            if self.occupancy.reserve(&self.park, &admission) {
+                reserved = Some(admission);
+            } else {
+                // Another lane took the last place since the rules looked: they look again.
+                verdict = self.verdict(&ask, state.as_ref());
+                if matches!(verdict, Verdict::Grant(_)) {
+                    verdict = Verdict::Deny { reason: Reason::AreaFull, facts: Facts::default() };
+                }
+            }
+        }
+        let open = reserved.map(|admission| OpenGrant {
+            lane: ask.presentation.lane,
+            direction: ask.presentation.direction,
+            granted_at: ask.presentation.at,
+            admission,
+        });
+        self.answer(ask, state, verdict, open);
+    }
+
+    fn verdict(&self, ask: &Ask, state: Option<&TicketState>) -> Verdict {
+        let verdict = decide(&self.park, &ask.presentation, state, &*self.occupancy);
+        match (verdict, ask.code_fault) {
+            // The code's own fault stands where an unknown ticket would.
+            (Verdict::Deny { reason: Reason::UnknownTicket, facts }, Some(fault)) => {
+                Verdict::Deny { reason: fault, facts }
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn answer(
+        &self,
+        ask: Ask,
+        state: Option<TicketState>,
+        verdict: Verdict,
+        open: Option<OpenGrant>,
+    ) {
+        let grant = open.map(|_| GrantId::fresh());
+        let answer = Arc::new(self.word(&ask, state.as_ref(), verdict, grant));
+        let row = match (grant, open) {
+            (Some(id), Some(open)) => Some(GrantRow {
+                id,
+                scan: ask.scan,
+                device: ask.device.clone(),
+                ticket: state.as_ref().and(ask.ticket),
+                product: answer.product,
+                hold_ms: HOLD_DEFAULT_MS,
+                open,
+            }),
+            _ => None,
+        };
+        let changed = state.zip(ask.ticket).zip(open).map(|((mut state, id), open)| {
+            state.reserve(&self.park, &open);
+            (id, state)
+        });
+        let day = self.park.business_day(ask.presentation.at);
+        let scan = ScanRow { device: ask.device, day, answer: Arc::clone(&answer) };
+        let record = Record::Decided(Box::new(Decided {
+            scan,
+            grant: row.clone(),
+            ticket: changed.clone(),
+        }));
+        let (after, at_once) = if self.relaxed {
+            (After::Nothing, Some(ask.answer))
+        } else {
+            (After::Answer(ask.answer, Arc::clone(&answer)), None)
+        };
+        match (self.append)(Entry { record, after }) {
+            Ok(()) => {
+                self.keep(changed, row);
+                if let Some(to) = at_once {
+                    send(to, Ok(answer));
+                }
+            }
+            Err(entry) => {
+                if let Some(open) = open {
+                    self.occupancy.release(&self.park, &open.admission);
+                }
+                if let Some(to) = at_once.or(match entry.after {
+                    After::Answer(to, _) => Some(to),
+                    _ => None,
+                }) {
+                    send(to, Err(LedgerFault::Full));
+                }
+            }
+        }
+    }
+
+    fn keep(&self, changed: Option<(TicketId, TicketState)>, grant: Option<GrantRow>) {
+        if let Some((id, state)) = changed {
+            self.hot.put(id, state);
+        }
+        if let Some(row) = grant {
+            self.hot.open(row);
+        }
+    }
+
+    fn word(
+        &self,
+        ask: &Ask,
+        state: Option<&TicketState>,
+        verdict: Verdict,
+        grant: Option<GrantId>,
+    ) -> Answer {
+        let (result, persons, needs, facts) = match verdict {
+            Verdict::Grant(admission) => {
+                (DecisionResult::Grant, admission.persons, Needs::NONE, flagged(&admission))
+            }
+            Verdict::More { needs, .. } => (DecisionResult::More, 0, needs, None),
+            Verdict::Deny { facts, .. } => {
+                (DecisionResult::Deny, 0, Needs::NONE, facts_as_json(&self.park, &facts))
+            }
+        };
+        Answer {
+            scan: ask.scan,
+            lane: ask.presentation.lane,
+            direction: ask.presentation.direction,
+            at: ask.presentation.at,
+            ticket: state.and(ask.ticket),
+            product: state.map(TicketState::product),
+            result,
+            reason: verdict.reason(),
+            grant,
+            persons,
+            needs,
+            facts: facts.map(Box::new),
+        }
+    }
+
+    /// Ends a grant or records a passage; the caller waits for the commit.
+    pub(crate) fn settle(&self, settle: Settle) {
+        let (done, result) = self.try_settle(settle);
+        if done.send(result).is_err() {
+            tracing::debug!("nobody waits for this passage's commit");
+        }
+    }
+
+    fn try_settle(
+        &self,
+        settle: Settle,
+    ) -> (oneshot::Sender<Result<Passed, Fault>>, Result<Passed, Fault>) {
+        let Settle {
+            by_grant,
+            at,
+            now,
+            time_known,
+            outcome,
+            count,
+            by,
+            device,
+            event,
+            audit,
+            done,
+        } = settle;
+        let (lane, direction, row) = match &by_grant {
+            ByGrant::Open(row) | ByGrant::Closed(row) => {
+                (row.open.lane, row.open.direction, Some(&**row))
+            }
+            ByGrant::None { lane, direction, .. } => (*lane, *direction, None),
+        };
+        if let ByGrant::Open(row) = &by_grant
+            && self.hot.grant(row.id).is_none()
+        {
+            let again = Fault::Conflict("this grant has an outcome already".into());
+            return (done, Err(again));
+        }
+        let passed = persons_passed(outcome, count, row);
+        let moved = self.moves(&by_grant, passed, at);
+        let passage = PassageRow {
+            at,
+            day: self.park.business_day(at),
+            device,
+            lane,
+            direction,
+            ticket: moved.ticket.as_ref().map(|(id, _)| *id).or(row.and_then(|row| row.ticket)),
+            product: moved
+                .ticket
+                .as_ref()
+                .map(|(_, state)| state.product())
+                .or(row.and_then(|row| row.product)),
+            grant: row.map(|row| row.id),
+            outcome,
+            by,
+            count: u32::from(passed),
+            reentry: row.is_some_and(|row| row.open.admission.reentry),
+            moves: moved.moves,
+            time_known,
+        };
+        let closes = match &by_grant {
+            ByGrant::Open(row) => Some(row.id),
+            _ => None,
+        };
+        let (written, committed) = oneshot::channel();
+        let record = Record::Settled(Box::new(Settled {
+            event,
+            closes,
+            passage: passage.clone(),
+            ticket: moved.ticket.clone(),
+            conflict: moved.conflict,
+            audit,
+        }));
+        if (self.append)(Entry { record, after: After::Ack(written) }).is_err() {
+            return (done, Err(Fault::Busy("the ledger's queue")));
+        }
+        if let Some((id, state)) = moved.ticket {
+            self.hot.put(id, state);
+        }
+        if let ByGrant::Open(row) = &by_grant {
+            self.hot.close(row.id);
+            self.occupancy.release(&self.park, &row.open.admission);
+        }
+        // A passage of an earlier business day is on record; nobody of that day is inside now.
+        if passage.day == self.park.business_day(now) {
+            self.occupancy.apply(&self.park, &passage.moves);
+        }
+        (done, Ok(Passed { passage, committed }))
+    }
+
+    fn moves(&self, by_grant: &ByGrant, passed: u16, at: UnixMs) -> Moves {
+        match by_grant {
+            ByGrant::Open(row) => {
+                match row.ticket.and_then(|id| Some((id, self.hot.ticket(id)?))) {
+                    Some((id, mut state)) => {
+                        let moves = state.settle(&self.park, &row.open, passed, at);
+                        Moves { moves, ticket: Some((id, state)), conflict: None }
+                    }
+                    None => {
+                        Moves { moves: row.open.movements(passed), ticket: None, conflict: None }
+                    }
+                }
+            }
+            ByGrant::Closed(row) => {
+                self.record(row.ticket, row.open.lane, row.open.direction, passed, at)
+            }
+            ByGrant::None { ticket, lane, direction } => {
+                self.record(*ticket, *lane, *direction, passed, at)
+            }
+        }
+    }
+
+    /// A passage that nobody asked about: never refused; what contradicts is kept for a person.
+    fn record(
+        &self,
+        ticket: Option<TicketId>,
+        lane: LaneIx,
+        direction: Direction,
+        passed: u16,
+        at: UnixMs,
+    ) -> Moves {
+        let Some((id, mut state)) = ticket.and_then(|id| Some((id, self.hot.ticket(id)?))) else {
+            let open = self.through(lane, direction, passed, at);
+            return Moves { moves: open.movements(passed), ticket: None, conflict: None };
+        };
+        let (moves, conflict) = state.record(&self.park, lane, direction, passed, at);
+        let conflict = conflict.map(|conflict| ConflictRow {
+            at,
+            note: format!(
+                "single_use: {} of {} allowed, again at lane {}{}",
+                conflict.entries,
+                conflict.allowed,
+                self.park.lane(lane).id,
+                conflict.other_gate.map_or_else(String::new, |gate| format!(
+                    ", before at gate {}",
+                    self.park.gate(gate).id
+                ))
+            ),
+        });
+        Moves { moves, ticket: Some((id, state)), conflict }
+    }
+
+    /// A passage of nobody known, from one side of the gate to the other.
+    fn through(&self, lane: LaneIx, direction: Direction, persons: u16, at: UnixMs) -> OpenGrant {
+        let gate = self.park.gate(self.park.lane(lane).gate);
+        let (from, to) = match direction {
+            Direction::In => (gate.from, gate.to),
+            Direction::Out => (gate.to, gate.from),
+        };
+        let admission = Admission {
+            persons,
+            entitlement: None,
+            reentry: false,
+            flagged: false,
+            overridden: false,
+            from,
+            to,
+        };
+        OpenGrant { lane, direction, granted_at: at, admission }
+    }
+
+    /// Changes a ticket by hand; the caller waits for the commit.
+    pub(crate) fn change(&self, change: Change) {
+        let Change { id, how, audit, done } = change;
+        let Some(mut state) = self.hot.ticket(id) else {
+            send(done, Err(Fault::NotFound("ticket")));
+            return;
+        };
+        how(&mut state);
+        let (written, committed) = oneshot::channel();
+        let record = Record::TicketChanged { id, state: Box::new(state.clone()), audit };
+        let result = match (self.append)(Entry { record, after: After::Ack(written) }) {
+            Ok(()) => {
+                self.hot.put(id, state.clone());
+                Ok((state, committed))
+            }
+            Err(_) => Err(Fault::Busy("the ledger's queue")),
+        };
+        send(done, result);
+    }
+}
+
+struct Moves {
+    moves: shanmen_rules::Movements,
+    ticket: Option<(TicketId, TicketState)>,
+    conflict: Option<ConflictRow>,
+}
+
+/// A change of a ticket by hand.
+pub(crate) struct Change {
+    pub(crate) id: TicketId,
+    pub(crate) how: Box<dyn FnOnce(&mut TicketState) + Send>,
+    pub(crate) audit: AuditLine,
+    pub(crate) done: oneshot::Sender<Result<Changed, Fault>>,
+}
+
+/// The new state, and its commit to come.
+pub(crate) type Changed = (TicketState, oneshot::Receiver<Result<Committed, LedgerFault>>);
+
+fn persons_passed(outcome: Outcome, count: Option<u32>, row: Option<&GrantRow>) -> u16 {
+    let granted = row.map_or(1, |row| row.open.admission.persons);
+    let told = count.map(|count| u16::try_from(count).unwrap_or(u16::MAX));
+    match outcome {
+        Outcome::NotTaken | Outcome::Reversed => 0,
+        Outcome::Taken => told.unwrap_or(granted),
+        Outcome::Partial | Outcome::Forced | Outcome::Tailgated | Outcome::Other => {
+            told.unwrap_or(1)
+        }
+    }
+}
+
+fn flagged(admission: &Admission) -> Option<Map<String, Value>> {
+    let mut facts = Map::new();
+    for (name, set) in [
+        ("reentry", admission.reentry),
+        ("anti_passback", admission.flagged),
+        ("overridden", admission.overridden),
+    ] {
+        if set {
+            facts.insert(name.into(), Value::Bool(true));
+        }
+    }
+    (!facts.is_empty()).then_some(facts)
+}
+
+fn facts_as_json(park: &Park, facts: &Facts) -> Option<Map<String, Value>> {
+    let known = [
+        ("used_at", facts.used_at.map(|at| json!(at))),
+        ("gate", facts.gate.map(|gate| json!(park.gate(gate).id))),
+        ("come_back_at", facts.come_back_at.map(|at| json!(at))),
+        ("valid_from", facts.valid_from.map(|day| json!(day.to_string()))),
+        ("valid_until", facts.valid_until.map(|day| json!(day.to_string()))),
+        ("count", facts.count.map(|count| json!(count))),
+        ("capacity", facts.capacity.map(|capacity| json!(capacity))),
+        ("area", facts.area.map(|area| json!(park.area(area).id))),
+    ];
+    let map: Map<String, Value> = known
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
+        .collect();
+    (!map.is_empty()).then_some(map)
+}
+
+fn send<T>(to: oneshot::Sender<T>, value: T) {
+    if to.send(value).is_err() {
+        tracing::debug!("nobody waits for this answer any more");
+    }
+}

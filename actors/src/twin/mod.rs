@@ -1,0 +1,390 @@
+//! Device twins: one actor for each device. A twin owns the session, the duplicate filter and the
+//! numbers of the device's facts; what waits is done beside it and told back, so that a twin
+//! never holds up its own mailbox.
+//!
+//! The kinds differ in what they say: `turnstile.rs` has presentations and passages. Kiosks,
+//! handhelds and printers present and report the same way; what only they say has its place
+//! beside it.
+
+mod anchor;
+mod answers;
+mod core;
+mod numbers;
+mod turnstile;
+mod words;
+mod work;
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
+use shanmen_protocols::{
+    device::{Decision, Down, Event, Hello, HelloDown, HelloStatus, Log, Scan, State, Telemetry},
+    feed::LaneCondition,
+    ids::{DeviceId, Epoch, ScanId, SiteId},
+    topic,
+};
+use tokio::sync::oneshot;
+
+use self::{anchor::Moment as EventMoment, numbers::Numbers, work::Latencies};
+pub(crate) use self::{
+    core::{ANSWERS_KEPT, TwinCore},
+    turnstile::{digest, ttl_of},
+    words::refusal,
+    work::{PassageFact, Reply, Shared, fault},
+};
+use crate::{
+    clock::Stopwatch,
+    flow::{Fact, LaneChange},
+    ledger::Answer,
+    link::Qos,
+    registry::Device,
+};
+
+pub(crate) type Moment = EventMoment;
+
+/// How many messages may wait for a twin.
+const MAILBOX_MAX: usize = 256;
+/// How many for the twin of all callers of the program.
+const API_MAILBOX_MAX: usize = 8_192;
+/// How many answers the twin of all callers remembers.
+const API_ANSWERS_KEPT: usize = 16_384;
+/// When a device that may not work yet says hello again, in seconds.
+const RETRY_S: u32 = 10;
+/// How long the answer to a hello is worth anything.
+const HELLO_TTL: Duration = Duration::from_secs(30);
+/// How many facts of an epoch may wait until its numbers are read from the ledger.
+const WAITING_FACTS_MAX: usize = 256;
+
+/// What a device says.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum Heard {
+    /// A birth or death.
+    State(State),
+    /// A handshake.
+    Hello(Box<Hello>),
+    /// A presentation; the watch runs since it arrived.
+    Scan(Box<Scan>, Reply, Stopwatch),
+    /// A fact, live.
+    Event(Box<Event>),
+    /// Facts, in a batch.
+    Log(Box<Log>),
+    /// Health and counters.
+    Telemetry(Box<Telemetry>),
+}
+
+/// What comes back from beside the twin.
+#[derive(Message)]
+#[rtype(result = "()")]
+enum Back {
+    /// A presentation was answered, or not.
+    Answered(ScanId, Result<Arc<Answer>, shanmen_protocols::reason::Reason>, Stopwatch),
+    /// Facts are in the ledger, or not.
+    Written(Epoch, Vec<Written>),
+    /// An epoch's numbers were read.
+    Numbers(Epoch, Result<Numbers, String>),
+}
+
+/// One fact's number, the range that it declares lost, and whether the ledger has it.
+pub(crate) struct Written {
+    seq: u64,
+    gap: Option<(u64, u64)>,
+    there: bool,
+}
+
+/// A person changed the device's standing, or the program stops.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum Order {
+    /// Show the lane as it is now.
+    ShowLane,
+    /// The end.
+    Stop,
+}
+
+/// The actor.
+pub(crate) struct Twin {
+    core: TwinCore,
+    shared: Arc<Shared>,
+    down: Arc<str>,
+    id: DeviceId,
+    latencies: Arc<Latencies>,
+    waiting: HashMap<Epoch, Vec<Heard>>,
+    mailbox: usize,
+    answers_kept: usize,
+}
+
+impl Twin {
+    /// Starts the twin of a device.
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        site: &SiteId,
+        device: Arc<Device>,
+        arbiter: &actix_rt::ArbiterHandle,
+    ) -> Addr<Self> {
+        let row = device.row();
+        let down = Arc::from(topic::down(site, &row.id));
+        let latencies = Arc::new(Latencies::of(work::kind_label(row.kind)));
+        Self::start_as(shared, device, down, latencies, (MAILBOX_MAX, ANSWERS_KEPT), arbiter)
+    }
+
+    /// Starts the twin of the callers of the program: systems without MQTT.
+    pub(crate) fn start_api(
+        shared: Arc<Shared>,
+        device: Arc<Device>,
+        arbiter: &actix_rt::ArbiterHandle,
+    ) -> Addr<Self> {
+        let latencies = Arc::new(Latencies::of("api"));
+        let sizes = (API_MAILBOX_MAX, API_ANSWERS_KEPT);
+        Self::start_as(shared, device, Arc::from(""), latencies, sizes, arbiter)
+    }
+
+    fn start_as(
+        shared: Arc<Shared>,
+        device: Arc<Device>,
+        down: Arc<str>,
+        latencies: Arc<Latencies>,
+        (mailbox, answers_kept): (usize, usize),
+        arbiter: &actix_rt::ArbiterHandle,
+    ) -> Addr<Self> {
+        Self::start_in_arbiter(arbiter, move |ctx| {
+            ctx.set_mailbox_capacity(mailbox);
+            let id = device.row().id;
+            let core = recall(&shared, device, answers_kept);
+            let waiting = HashMap::new();
+            Self { core, shared, down, id, latencies, waiting, mailbox, answers_kept }
+        })
+    }
+
+    fn hear(&mut self, heard: Heard, me: &Addr<Self>) {
+        let now = self.shared.clock.now();
+        match heard {
+            Heard::State(state) => {
+                if self.core.state(&state, now) {
+                    self.presence_changed();
+                }
+            }
+            Heard::Hello(hello) => self.hello(&hello, me),
+            Heard::Scan(scan, reply, watch) => {
+                let mut live = self.core.device.live();
+                live.last_seen = Some(now);
+                live.last_scan = Some(now);
+                drop(live);
+                self.scan(*scan, reply, watch, now, me);
+            }
+            Heard::Event(event) => {
+                let Event { time, epoch, seq, body } = *event;
+                let facts = vec![shanmen_protocols::device::LogEvent { time, seq, body }];
+                self.facts(Log { epoch, events: facts }, me);
+            }
+            Heard::Log(log) => self.facts(*log, me),
+            Heard::Telemetry(telemetry) => {
+                let mut live = self.core.device.live();
+                live.last_seen = Some(now);
+                live.telemetry = telemetry.values;
+            }
+        }
+    }
+
+    fn hello(&mut self, hello: &Hello, me: &Addr<Self>) {
+        let now = self.shared.clock.now();
+        let (status, changed) = self.core.hello(hello, now);
+        if changed {
+            self.presence_changed();
+        }
+        tracing::info!(device = %self.id, ?status, firmware = hello.firmware, "hello");
+        let epoch = hello.epoch.clone();
+        let read = match &epoch {
+            Some(epoch) if self.core.numbers(epoch).is_none() => Some(self.numbers_of(epoch)),
+            _ => None,
+        };
+        let acked = epoch.as_ref().and_then(|epoch| self.core.numbers(epoch)).map(|n| n.upto());
+        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
+        let (session, me) = (hello.session.clone(), me.clone());
+        let answer = move |acked: u64| HelloDown {
+            session,
+            status,
+            reason: reason_of(status).map(str::to_owned),
+            server_time: now,
+            heartbeat_s: shared_heartbeat(&shared),
+            acked,
+            retry_s: RETRY_S,
+        };
+        let shared = Arc::clone(&self.shared);
+        actix::spawn(async move {
+            let mut acked = acked.unwrap_or(0);
+            if let (Some(read), Some(epoch)) = (read, epoch) {
+                let numbers = read.await;
+                if let Ok(numbers) = &numbers {
+                    acked = numbers.upto();
+                }
+                tell(&me, Back::Numbers(epoch, numbers)).await;
+            }
+            shared.send(&down, &Down::Hello(answer(acked)), Qos::One, HELLO_TTL).await;
+        });
+    }
+
+    fn numbers_of(&self, epoch: &Epoch) -> impl Future<Output = Result<Numbers, String>> + use<> {
+        let (ledger, device, epoch) =
+            (Arc::clone(&self.shared.ledger), self.id.clone(), epoch.clone());
+        async move {
+            tokio::task::spawn_blocking(move || ledger.seen_events(&device, epoch.as_str()))
+                .await
+                .map_err(|error| error.to_string())?
+                .map(Numbers::of)
+                .map_err(|error| error.to_string())
+        }
+    }
+
+    fn presence_changed(&self) {
+        self.shared.registry.recount();
+        self.show_lane();
+    }
+
+    fn show_lane(&self) {
+        let row = self.core.device.row();
+        let Some(lane) = row.lane.and_then(|lane| self.shared.park.lane_ix(lane.as_str())) else {
+            return;
+        };
+        let online = self.core.device.live().online;
+        let condition = if online { LaneCondition::Online } else { LaneCondition::Offline };
+        let at = self.shared.clock.now();
+        let change = LaneChange { lane, device: Some(row.id), condition, at };
+        self.shared.flow.tell(Fact::Lane(Box::new(change)));
+    }
+
+    fn back(&mut self, back: Back, me: &Addr<Self>) {
+        match back {
+            Back::Answered(id, answer, watch) => self.answered(id, answer, watch),
+            Back::Written(epoch, written) => self.written(epoch, &written),
+            Back::Numbers(epoch, numbers) => self.numbers_read(epoch, numbers, me),
+        }
+    }
+
+    fn numbers_read(&mut self, epoch: Epoch, numbers: Result<Numbers, String>, me: &Addr<Self>) {
+        let waiting = self.waiting.remove(&epoch).unwrap_or_default();
+        match numbers {
+            Ok(numbers) => {
+                self.core.remember(epoch, numbers);
+                for heard in waiting {
+                    self.hear(heard, me);
+                }
+            }
+            Err(error) => {
+                // The device sends its facts again; nothing is acknowledged meanwhile.
+                tracing::error!(device = %self.id, %error, "cannot read which facts are known");
+            }
+        }
+    }
+
+    /// Answers at once, without a rule.
+    fn refuse(&self, id: ScanId, reason: shanmen_protocols::reason::Reason, to: Reply) {
+        let decision = self.shared.refusal(id, reason);
+        self.send(to, decision);
+    }
+
+    fn send(&self, to: Reply, decision: Decision) {
+        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
+        actix::spawn(async move { shared.reply(&down, to, decision).await });
+    }
+
+    /// A request failed half way: the twin begins anew, from the ledger.
+    fn begin_anew(&mut self) {
+        metrics::counter!("shanmen_actor_panics_total", "actor" => "twin").increment(1);
+        tracing::error!(device = %self.id, "a twin failed at one message and begins anew");
+        let device = Arc::clone(&self.core.device);
+        self.core = recall(&self.shared, device, self.answers_kept);
+        self.waiting.clear();
+    }
+}
+
+/// A twin as the ledger remembers it: the newest answers. Numbers are read when they are needed.
+fn recall(shared: &Shared, device: Arc<Device>, answers_kept: usize) -> TwinCore {
+    /// Older presentations are not sent again by any device.
+    const RECALL_MS: i64 = 10 * 60 * 1000;
+    let id = device.row().id;
+    let mut core = TwinCore::new(device, answers_kept);
+    let since = shared.clock.now().plus_ms(-RECALL_MS);
+    let limit = u32::try_from(answers_kept).unwrap_or(u32::MAX);
+    match shared.ledger.answers_since(id.as_str(), since, limit) {
+        Ok(answers) => {
+            for answer in answers {
+                core.answers.give(answer.scan, Arc::new(answer));
+            }
+        }
+        Err(error) => tracing::error!(device = %id, %error, "cannot read the newest answers"),
+    }
+    core
+}
+
+fn reason_of(status: HelloStatus) -> Option<&'static str> {
+    match status {
+        HelloStatus::Accepted => None,
+        HelloStatus::Pending => Some("a person has to approve this device first"),
+        HelloStatus::Rejected => Some("this device was revoked"),
+    }
+}
+
+fn shared_heartbeat(shared: &Shared) -> u32 {
+    shared.heartbeat_s
+}
+
+/// Tells the twin what came back; waits while its mailbox is full.
+async fn tell(twin: &Addr<Twin>, back: Back) {
+    if twin.send(back).await.is_err() {
+        tracing::debug!("the twin has stopped");
+    }
+}
+
+impl Actor for Twin {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.mailbox);
+        self.show_lane();
+    }
+}
+
+impl Handler<Heard> for Twin {
+    type Result = ();
+
+    fn handle(&mut self, heard: Heard, ctx: &mut Self::Context) {
+        let me = ctx.address();
+        if catch_unwind(AssertUnwindSafe(|| self.hear(heard, &me))).is_err() {
+            self.begin_anew();
+        }
+    }
+}
+
+impl Handler<Back> for Twin {
+    type Result = ();
+
+    fn handle(&mut self, back: Back, ctx: &mut Self::Context) {
+        let me = ctx.address();
+        if catch_unwind(AssertUnwindSafe(|| self.back(back, &me))).is_err() {
+            self.begin_anew();
+        }
+    }
+}
+
+impl Handler<Order> for Twin {
+    type Result = ();
+
+    fn handle(&mut self, order: Order, ctx: &mut Self::Context) {
+        match order {
+            Order::ShowLane => self.show_lane(),
+            Order::Stop => ctx.stop(),
+        }
+    }
+}
+
+/// A way to wait for one decision.
+pub(crate) fn caller() -> (Reply, oneshot::Receiver<Decision>) {
+    let (to, decision) = oneshot::channel();
+    (Reply::Caller(to), decision)
+}

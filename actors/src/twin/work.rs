@@ -1,0 +1,338 @@
+//! What a twin waits for, beside it: verdicts, commits and sending. Each wait has an end.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use metrics::{Histogram, histogram};
+use shanmen_protocols::{
+    device::{Decision, DecisionResult, Down, EventAck, Outcome, Passage, PassageBy},
+    ids::{DeviceId, DeviceKind, Epoch, GrantId, LaneId, ScanId, TicketId},
+    reason::{Lang, Reason},
+};
+use shanmen_rules::{LaneIx, Park};
+use tokio::sync::oneshot;
+
+use super::{anchor::Moment, words};
+use crate::{
+    api::{AuditLine, Fault},
+    clock::{Clock, Stopwatch},
+    flow::{Fact, FlowSender},
+    keys::KeyRing,
+    ledger::{
+        Answer, Committed, EventRow, GrantRow, Ledger, LedgerFault, Moved, PassageRow, Record,
+        Refused,
+    },
+    link::{Downlink, Link, Qos},
+    pool::{ByGrant, Pool, Settle, Task},
+    registry::Registry,
+};
+
+/// How long a lane's answer may take before the lane is told `busy`.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// How long a fact's commit may take before the device is left to send it again.
+const COMMIT_WAIT: Duration = Duration::from_secs(30);
+/// How long an acknowledgement is worth anything.
+const ACK_TTL: Duration = Duration::from_secs(30);
+
+/// What all twins share.
+pub(crate) struct Shared {
+    pub(crate) park: Arc<Park>,
+    pub(crate) keys: KeyRing,
+    pub(crate) pool: Pool,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) link: Arc<dyn Link>,
+    pub(crate) flow: FlowSender,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clock: Clock,
+    pub(crate) heartbeat_s: u32,
+    pub(crate) lang: Lang,
+}
+
+/// Who waits for an answer.
+pub(crate) enum Reply {
+    /// The device, at the quality of service of its scan.
+    Down(Qos, Duration),
+    /// A caller of the program.
+    Caller(oneshot::Sender<Decision>),
+}
+
+/// A kind's decision latencies, made once: looking a metric up by its labels is slower than the
+/// decision.
+pub(crate) struct Latencies {
+    grant: Histogram,
+    deny: Histogram,
+    more: Histogram,
+}
+
+impl Latencies {
+    /// For a kind of device, or `api`.
+    pub(crate) fn of(kind: &'static str) -> Self {
+        let of = |result: &'static str| histogram!("shanmen_decision_seconds", "kind" => kind, "result" => result);
+        Self { grant: of("grant"), deny: of("deny"), more: of("more") }
+    }
+
+    fn record(&self, result: DecisionResult, watch: Stopwatch) {
+        match result {
+            DecisionResult::Grant => self.grant.record(watch.seconds()),
+            DecisionResult::Deny => self.deny.record(watch.seconds()),
+            DecisionResult::More | DecisionResult::Wait => self.more.record(watch.seconds()),
+        }
+    }
+}
+
+impl Shared {
+    /// Waits for the answer to a presentation, however it ends.
+    pub(crate) async fn await_answer(
+        &self,
+        answer: oneshot::Receiver<Result<Arc<Answer>, LedgerFault>>,
+        asked_grant_of: &DeviceId,
+    ) -> Result<Arc<Answer>, Reason> {
+        match tokio::time::timeout(ANSWER_WAIT, answer).await {
+            Ok(Ok(Ok(answer))) => {
+                if answer.result == DecisionResult::Deny {
+                    let committed_at = self.clock.now();
+                    let refused = Refused { answer: Arc::clone(&answer), committed_at };
+                    self.flow.tell(Fact::Refused(Box::new(refused)));
+                }
+                Ok(answer)
+            }
+            Ok(Ok(Err(LedgerFault::Repeated(first)))) => {
+                metrics::counter!("shanmen_scans_repeated_total").increment(1);
+                self.undo_second_grant(&first, asked_grant_of);
+                Ok(Arc::from(first))
+            }
+            Ok(Ok(Err(LedgerFault::Full))) | Err(_) => Err(Reason::Busy),
+            Ok(Ok(Err(_)) | Err(_)) => Err(Reason::Internal),
+        }
+    }
+
+    /// A repeat that only the ledger recognised (it came after a restart, and after the twin had
+    /// forgotten): what was reserved for it in memory is given back.
+    fn undo_second_grant(&self, first: &Answer, device: &DeviceId) {
+        for row in self.pool.hot().open_grants() {
+            if row.scan == first.scan && row.device == *device && Some(row.id) != first.grant {
+                let (done, _) = oneshot::channel();
+                let now = self.clock.now();
+                let settle = Settle {
+                    at: now,
+                    now,
+                    time_known: true,
+                    outcome: Outcome::NotTaken,
+                    count: Some(0),
+                    by: PassageBy::Server,
+                    device: device.clone(),
+                    event: None,
+                    audit: None,
+                    done,
+                    by_grant: ByGrant::Open(Box::new(row.clone())),
+                };
+                if self.pool.give(row.ticket, Task::Settle(Box::new(settle))).is_err() {
+                    tracing::warn!(grant = %row.id, "a repeated scan's place stays reserved");
+                }
+            }
+        }
+    }
+
+    /// Sends a decision to whoever waits for it.
+    pub(crate) async fn reply(&self, down: &Arc<str>, to: Reply, decision: Decision) {
+        match to {
+            Reply::Down(qos, ttl) => self.send(down, &Down::Decision(decision), qos, ttl).await,
+            Reply::Caller(caller) => {
+                if caller.send(decision).is_err() {
+                    tracing::debug!("the caller has gone");
+                }
+            }
+        }
+    }
+
+    /// The decision for an answer.
+    pub(crate) fn decision(&self, answer: &Answer) -> Decision {
+        words::decision(&self.park, answer, self.lang)
+    }
+
+    /// The refusal that stands for no answer.
+    pub(crate) fn refusal(&self, scan: ScanId, reason: Reason) -> Decision {
+        words::refusal(scan, reason, self.lang)
+    }
+
+    /// Notes how long a decision took.
+    pub(crate) fn measured(&self, latencies: &Latencies, result: DecisionResult, watch: Stopwatch) {
+        latencies.record(result, watch);
+        self.flow.tell(Fact::DecidedIn(watch.micros()));
+    }
+
+    /// Sends a downlink; what cannot leave is counted, and the device asks again.
+    pub(crate) async fn send(&self, down: &Arc<str>, message: &Down, qos: Qos, ttl: Duration) {
+        let payload = match serde_json::to_vec(message) {
+            Ok(json) => Bytes::from(json),
+            Err(error) => {
+                tracing::error!(%error, "a downlink cannot be written");
+                return;
+            }
+        };
+        let downlink = Downlink { topic: Arc::clone(down), payload, qos, ttl: Some(ttl) };
+        if self.link.publish(downlink).await.is_err() {
+            metrics::counter!("shanmen_outbox_overflow_total").increment(1);
+            tracing::warn!(topic = &**down, "the outbox is full: a downlink was dropped");
+        }
+    }
+
+    /// Sends an acknowledgement.
+    pub(crate) async fn acknowledge(&self, down: &Arc<str>, epoch: Epoch, upto: u64) {
+        let ack = Down::EventAck(EventAck { epoch, upto });
+        self.send(down, &ack, Qos::One, ACK_TTL).await;
+    }
+
+    /// Brings a passage to the ledger: by its grant, by its ticket, or by nobody known.
+    pub(crate) async fn passage(
+        &self,
+        fact: PassageFact,
+    ) -> Result<(PassageRow, Committed), Fault> {
+        let by_grant = self.belongs_to(&fact).await?;
+        if let ByGrant::Closed(_) = by_grant
+            && fact.count == Some(0)
+        {
+            return Err(Fault::Conflict("this grant has an outcome already".into()));
+        }
+        let closed_twin = match &by_grant {
+            ByGrant::Open(row) => Some(row.clone()),
+            _ => None,
+        };
+        match self.settle(&fact, by_grant).await {
+            // It got its outcome between the look and the shard: this is a second one.
+            Err(Fault::Conflict(_)) if closed_twin.is_some() && fact.again_is_a_fact => {
+                let row = closed_twin.ok_or(Fault::NotFound("grant"))?;
+                self.settle(&fact, ByGrant::Closed(row)).await
+            }
+            other => other,
+        }
+    }
+
+    async fn belongs_to(&self, fact: &PassageFact) -> Result<ByGrant, Fault> {
+        let none =
+            ByGrant::None { ticket: fact.ticket, lane: fact.lane, direction: fact.direction };
+        let Some(id) = fact.grant else { return Ok(none) };
+        if let Some(row) = self.pool.hot().grant(id) {
+            return Ok(ByGrant::Open(Box::new(row)));
+        }
+        let ledger = Arc::clone(&self.ledger);
+        let closed = tokio::task::spawn_blocking(move || ledger.closed_grant(id))
+            .await
+            .map_err(|error| Fault::Internal(error.to_string()))?
+            .map_err(fault)?;
+        Ok(closed.map_or(none, |closed| ByGrant::Closed(Box::new(closed.row))))
+    }
+
+    async fn settle(
+        &self,
+        fact: &PassageFact,
+        by_grant: ByGrant,
+    ) -> Result<(PassageRow, Committed), Fault> {
+        let ticket = match &by_grant {
+            ByGrant::Open(row) | ByGrant::Closed(row) => row.ticket,
+            ByGrant::None { ticket, .. } => *ticket,
+        };
+        let (done, settled) = oneshot::channel();
+        let settle = Settle {
+            by_grant,
+            at: fact.moment.at,
+            now: self.clock.now(),
+            time_known: fact.moment.known,
+            outcome: fact.outcome,
+            count: fact.count,
+            by: fact.by,
+            device: fact.device.clone(),
+            event: fact.event.clone(),
+            audit: fact.audit.clone(),
+            done,
+        };
+        self.pool
+            .give(ticket, Task::Settle(Box::new(settle)))
+            .map_err(|_| Fault::Busy("the shard's mailbox"))?;
+        let lost = || Fault::Internal("the shard failed at this passage".into());
+        let passed = within(settled).await?.map_err(|_| lost())??;
+        let committed = within(passed.committed).await?.map_err(|_| lost())?.map_err(fault)?;
+        if committed.passage != 0 {
+            self.flow.tell(Fact::Passed(Box::new(moved(&passed.passage, committed))));
+        }
+        Ok((passed.passage, committed))
+    }
+
+    /// Writes a fact that moves nobody.
+    pub(crate) async fn event(&self, row: EventRow) -> Result<Committed, Fault> {
+        let record = Record::Event(Box::new(row));
+        let wait = crate::ledger::commit(&*self.ledger, record);
+        tokio::time::timeout(COMMIT_WAIT, wait)
+            .await
+            .map_err(|_| Fault::Busy("the ledger"))?
+            .map_err(fault)
+    }
+
+    /// The open grant of a scan, if there is one.
+    pub(crate) fn grant_of(&self, scan: ScanId, device: &DeviceId) -> Option<GrantRow> {
+        self.pool
+            .hot()
+            .open_grants()
+            .into_iter()
+            .find(|row| row.scan == scan && row.device == *device)
+    }
+}
+
+/// A passage as reported.
+pub(crate) struct PassageFact {
+    pub(crate) grant: Option<GrantId>,
+    pub(crate) ticket: Option<TicketId>,
+    pub(crate) lane: LaneIx,
+    pub(crate) direction: shanmen_protocols::ids::Direction,
+    pub(crate) moment: Moment,
+    pub(crate) outcome: Outcome,
+    pub(crate) count: Option<u32>,
+    pub(crate) by: PassageBy,
+    pub(crate) device: DeviceId,
+    pub(crate) event: Option<EventRow>,
+    pub(crate) audit: Option<AuditLine>,
+    /// Whether a second outcome of a grant is a fact of its own (a device saw somebody pass), and
+    /// not a repeat of the first (a caller's retry).
+    pub(crate) again_is_a_fact: bool,
+}
+
+fn moved(row: &PassageRow, committed: Committed) -> Moved {
+    Moved {
+        n: committed.passage,
+        at: row.at,
+        committed_at: committed.at,
+        lane: row.lane,
+        direction: row.direction,
+        product: row.product,
+        outcome: row.outcome,
+        count: row.count,
+        reentry: row.reentry,
+        moves: row.moves.clone(),
+    }
+}
+
+async fn within<T>(
+    wait: oneshot::Receiver<T>,
+) -> Result<Result<T, oneshot::error::RecvError>, Fault> {
+    tokio::time::timeout(COMMIT_WAIT, wait).await.map_err(|_| Fault::Busy("the ledger"))
+}
+
+/// A ledger's fault, for the caller.
+pub(crate) fn fault(fault: LedgerFault) -> Fault {
+    match fault {
+        LedgerFault::Full => Fault::Busy("the ledger's queue"),
+        LedgerFault::Repeated(_) => Fault::Conflict("a repeated scan".into()),
+        LedgerFault::Refused(why) => Fault::Conflict(why),
+        LedgerFault::Broken(why) => Fault::Internal(why),
+    }
+}
+
+/// The label of a kind of device in metrics.
+pub(crate) fn kind_label(kind: DeviceKind) -> &'static str {
+    kind.as_str()
+}
+
+/// The lane's name in a passage, for those who tell it by name.
+pub(crate) fn lane_named(passage: &Passage) -> Option<&LaneId> {
+    passage.lane.as_ref()
+}
