@@ -1,0 +1,355 @@
+//! The configuration: one TOML file, the environment and the command line over it.
+//!
+//! Owns its form, its defaults and its checks. Everything is checked at load, and all faults are
+//! told at once with their places. Refuses unknown keys, and listening in clear text on anything
+//! but the machine's own loopback unless `[security] allow_plaintext` says so. Without a file it
+//! is the sample park. Called by the command line.
+
+mod fault;
+mod tree;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use shanmen_actors::api::{BrokerChoice, Durability, OutsideBroker};
+use shanmen_rules::{Park, ParkDefinition};
+
+use self::tree::Tree;
+pub use self::{
+    fault::{Fault, Faults, Place},
+    tree::Override,
+};
+use crate::logging::LogForm;
+
+/// The park of a program without a configuration.
+pub const SAMPLE_PARK: &str = include_str!("sample-park.toml");
+
+/// How the sample park is named in faults.
+const SAMPLE_NAME: &str = "the sample park";
+
+/// What an environment override begins with: `SHANMEN_SECTION_KEY`.
+const PREFIX: &str = "SHANMEN_";
+
+/// The sections with single values, which the environment can override.
+const SECTIONS: [&str; 6] = ["server", "broker", "ledger", "site", "dashboards", "security"];
+
+/// The lists of a park.
+const LISTS: [&str; 4] = ["areas", "gates", "lanes", "products"];
+
+/// All that a run of the program needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[broker]`: embedded, or an outside one.
+    pub broker: BrokerChoice,
+    /// What enrolled devices are told to connect to, as `mqtt://gate-server:1883`; none: where
+    /// the broker listens.
+    pub advertise: Option<String>,
+    /// How often a device shows that it lives, in seconds.
+    pub heartbeat_s: u32,
+    /// `[ledger]`
+    pub ledger: Ledger,
+    /// `[dashboards]`
+    pub dashboards: Dashboards,
+    /// The site, its areas, gates and lanes, and its products.
+    pub park: ParkDefinition,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Where the pages and the API listen; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The form of the log.
+    pub log: LogForm,
+    /// What is logged, in the words of `RUST_LOG`, which goes before it.
+    pub log_filter: Option<String>,
+    /// How long an HTTP request may take, in seconds; the feed and imports are free of it.
+    pub request_timeout_s: u32,
+    /// HTTP connections at one time; the next ones wait to be accepted.
+    pub connections_max: usize,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: PathBuf::from("shanmen-data"),
+            log: LogForm::default(),
+            log_filter: None,
+            request_timeout_s: 30,
+            connections_max: 4096,
+        }
+    }
+}
+
+/// `[broker]` as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Broker {
+    listen: SocketAddr,
+    url: Option<String>,
+    advertise: Option<String>,
+    heartbeat_s: u32,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            url: None,
+            advertise: None,
+            heartbeat_s: 30,
+        }
+    }
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// The ledger's folder; the data folder by default.
+    pub path: Option<PathBuf>,
+    /// When a grant may leave: `commit` or `relaxed`.
+    pub durability: Durability,
+}
+
+/// `[dashboards]`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dashboards {
+    /// Viewers of the feed at one time.
+    pub viewers_max: usize,
+}
+
+impl Default for Dashboards {
+    fn default() -> Self {
+        Self { viewers_max: shanmen_dashboards::Limits::default().viewers_max }
+    }
+}
+
+/// `[security]`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Security {
+    allow_plaintext: bool,
+}
+
+/// Reads a configuration file, or the sample park without one, with `overrides` over it (the last
+/// one goes before the others).
+///
+/// # Errors
+/// All faults at once.
+pub fn load(path: Option<&Path>, overrides: &[Override]) -> Result<Config, Faults> {
+    let Some(path) = path else { return parse(SAMPLE_NAME, "", overrides) };
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&file, &text, overrides),
+        Err(error) => {
+            let hint = "name a readable TOML file with --config".to_owned();
+            let problem = format!("cannot be read: {error}");
+            Err(Faults { file, list: vec![Fault { place: Place::Whole, problem, hint }] })
+        }
+    }
+}
+
+/// Reads a configuration's text. A text without `[site]` gets the sample park.
+///
+/// # Errors
+/// All faults at once.
+pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Config, Faults> {
+    let mut tree = Tree::parse(text, overrides);
+    let known = [&SECTIONS[..], &LISTS[..]].concat();
+    tree.only(&known);
+    let server: Server = tree.section("server");
+    let broker: Broker = tree.section("broker");
+    let ledger = tree.section("ledger");
+    let dashboards = tree.section("dashboards");
+    let security: Security = tree.section("security");
+    check_server(&mut tree, &server);
+    let choice = check_broker(&mut tree, &broker, security);
+    if !security.allow_plaintext && !server.http.ip().is_loopback() {
+        let problem = format!("{} would serve the pages and logins in clear text", server.http);
+        tree.fault_at("server.http", problem, plaintext_hint());
+    }
+    let park = park(&mut tree, overrides);
+    let mut list = tree.faults;
+    if let (Some(park), true) = (park, list.is_empty()) {
+        return Ok(Config {
+            server,
+            broker: choice,
+            advertise: broker.advertise,
+            heartbeat_s: broker.heartbeat_s,
+            ledger,
+            dashboards,
+            park,
+        });
+    }
+    list.sort();
+    list.dedup();
+    Err(Faults { file: file.to_owned(), list })
+}
+
+/// The overrides that an environment holds. Variables of no section, as `SHANMEN_TOKEN`, are
+/// somebody else's.
+pub fn environment(vars: impl IntoIterator<Item = (String, String)>) -> Vec<Override> {
+    let mut found: Vec<_> = vars
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let rest = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+            let (section, key) = rest.split_once('_')?;
+            let (section, key) = (section.to_owned(), key.to_owned());
+            SECTIONS.contains(&section.as_str()).then_some(Override { name, section, key, value })
+        })
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn check_server(tree: &mut Tree<'_>, server: &Server) {
+    if !(1..=600).contains(&server.request_timeout_s) {
+        let problem = "a request may take 1 to 600 seconds".to_owned();
+        tree.fault_at("server.request_timeout_s", problem, String::new());
+    }
+    if !(1..=100_000).contains(&server.connections_max) {
+        let problem = "there may be 1 to 100,000 connections".to_owned();
+        tree.fault_at("server.connections_max", problem, String::new());
+    }
+}
+
+fn check_broker(tree: &mut Tree<'_>, broker: &Broker, security: Security) -> BrokerChoice {
+    if !(5..=3_600).contains(&broker.heartbeat_s) {
+        let problem = "a heartbeat is 5 to 3,600 seconds".to_owned();
+        tree.fault_at("broker.heartbeat_s", problem, String::new());
+    }
+    if let Some(Err(problem)) = broker.advertise.as_deref().map(outside) {
+        let hint = "write mqtt://host:port".to_owned();
+        tree.fault_at("broker.advertise", problem, hint);
+    }
+    let embedded = BrokerChoice::Embedded(broker.listen);
+    let Some(url) = &broker.url else {
+        if !security.allow_plaintext && !broker.listen.ip().is_loopback() {
+            let problem = format!("{} would take devices in clear text", broker.listen);
+            let path = if tree.has("broker") { "broker.listen" } else { "broker" };
+            tree.fault_at(path, problem, plaintext_hint());
+        }
+        return embedded;
+    };
+    match outside(url) {
+        Ok(outside) => {
+            if !security.allow_plaintext && !is_loopback(&outside.host) {
+                let problem = format!("{} would be reached in clear text", outside.host);
+                tree.fault_at("broker.url", problem, plaintext_hint());
+            }
+            BrokerChoice::Outside(outside)
+        }
+        Err(problem) => {
+            let hint = "write mqtt://user:password@host:1883".to_owned();
+            tree.fault_at("broker.url", problem, hint);
+            embedded
+        }
+    }
+}
+
+fn plaintext_hint() -> String {
+    "listen on 127.0.0.1, or set `allow_plaintext = true` in [security] for a closed network"
+        .to_owned()
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads `mqtt://user:password@host:1883`. The faults never quote it: it holds a password.
+fn outside(url: &str) -> Result<OutsideBroker, String> {
+    let rest = match url.split_once("://") {
+        Some(("mqtt", rest)) => rest.trim_end_matches('/'),
+        Some(("mqtts", _)) => return Err("this version speaks mqtt://, not mqtts://".to_owned()),
+        _ => return Err("the broker's address does not begin with mqtt://".to_owned()),
+    };
+    let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(l, p)| (Some(l), p));
+    let (username, password) = match login.map(|login| login.split_once(':').unwrap_or((login, "")))
+    {
+        Some((user, password)) => (Some(unescaped(user)?), Some(unescaped(password)?)),
+        None => (None, None),
+    };
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (place, "1883"),
+    };
+    let port = port.parse().map_err(|_| "the broker's port is not a number to 65535".to_owned())?;
+    if host.is_empty() || host.contains(['/', '?', '#', ' ']) {
+        return Err("the broker's address has no good host name".to_owned());
+    }
+    Ok(OutsideBroker { host: host.to_owned(), port, username, password })
+}
+
+/// Undoes `%40` and the like.
+fn unescaped(text: &str) -> Result<String, String> {
+    let fault = || "the broker's login has a bad %-escape".to_owned();
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'%' {
+            let hex =
+                tail.get(..2).and_then(|two| std::str::from_utf8(two).ok()).ok_or_else(fault)?;
+            bytes.push(u8::from_str_radix(hex, 16).map_err(|_| fault())?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| fault())
+}
+
+/// The park of the file; the sample park where the file names none.
+fn park(tree: &mut Tree<'_>, overrides: &[Override]) -> Option<ParkDefinition> {
+    let lists = LISTS.into_iter().any(|list| tree.has(list));
+    let site_only_outside = overrides.iter().any(|item| item.section == "site");
+    if !tree.has("site") && !lists {
+        return sample(tree);
+    }
+    if !tree.has("site") {
+        let hint = "begin with [site] and its id".to_owned();
+        tree.fault(None, "a park needs a [site]".to_owned(), hint);
+    } else if site_only_outside && !lists {
+        let hint = "name a file with the whole park by --config".to_owned();
+        tree.fault_at("site", "the sample park's site cannot be changed".to_owned(), hint);
+    }
+    let site = tree.required("site");
+    let park = ParkDefinition {
+        areas: tree.list("areas"),
+        gates: tree.list("gates"),
+        lanes: tree.list("lanes"),
+        products: tree.list("products"),
+        site: site?,
+    };
+    // References to what could not be read would be told as faults of their own.
+    if !tree.faults.is_empty() {
+        return None;
+    }
+    for fault in Park::compile(&park).err().unwrap_or_default() {
+        tree.fault_at(&fault.path, format!("{}: {}", fault.path, fault.problem), fault.hint);
+    }
+    Some(park)
+}
+
+fn sample(tree: &mut Tree<'_>) -> Option<ParkDefinition> {
+    let park = toml::from_str(SAMPLE_PARK);
+    if let Err(error) = &park {
+        tree.fault(None, format!("the sample park cannot be read: {error}"), String::new());
+    }
+    park.ok()
+}
+
+#[cfg(test)]
+mod tests;

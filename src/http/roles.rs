@@ -1,0 +1,157 @@
+//! Who may do what. A token carries roles; each handler names the duty that it is, and the duty
+//! names the roles that have it. An admin has them all.
+//!
+//! Owns the table of duties and the reading of tokens from a request. Called by axum before a
+//! handler runs, so that nobody without the duty gets as far as a body.
+
+use std::marker::PhantomData;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, Method, header, request::Parts},
+};
+
+use super::{App, problem::Problem, tokens};
+
+/// All roles.
+pub const ROLES: [&str; 7] =
+    ["admin", "operator", "manager", "seller", "finance", "auditor", "device-admin"];
+
+/// The cookie that pages use beside the bearer token.
+pub const COOKIE: &str = "shanmen";
+
+/// Something that one needs a role for.
+pub trait Duty: Send {
+    /// The roles that have it, besides `admin`. Empty: every one, as long as there is a login.
+    const ROLES: &'static [&'static str];
+}
+
+macro_rules! duties {
+    ($($(#[$doc:meta])* $name:ident = $roles:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+        impl Duty for $name {
+            const ROLES: &'static [&'static str] = &$roles;
+        }
+    )*};
+}
+duties! {
+    /// To be logged in.
+    Anyone = ROLES;
+    /// To sell: issue, import, show the picture of a code.
+    Sell = ["seller"];
+    /// To look a ticket up.
+    SeeTickets = ["seller", "operator", "manager", "finance", "auditor"];
+    /// To void, freeze and re-issue.
+    ChangeTickets = ["operator", "manager"];
+    /// To admit for a lane without MQTT, and to report its passages.
+    Admit = ["operator"];
+    /// To see the fleet.
+    SeeDevices = ["operator", "manager", "auditor", "device-admin"];
+    /// To let devices in.
+    ManageDevices = ["device-admin"];
+    /// To see open grants.
+    SeeGrants = ["operator", "manager", "auditor"];
+    /// To end them.
+    Release = ["operator"];
+    /// To say who may do what.
+    ManageUsers = ["admin"];
+}
+
+/// A caller who has the duty `D`.
+#[derive(Debug)]
+pub struct May<D> {
+    /// Who: for the audit trail.
+    pub user: String,
+    /// The digest of the token.
+    pub digest: [u8; 32],
+    duty: PhantomData<D>,
+}
+
+impl<D: Duty> FromRequestParts<App> for May<D> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let token = token(&parts.headers, &parts.method)?;
+        let digest = tokens::digest(token);
+        let (user, roles, _) = app.plane.token(&digest).ok_or_else(|| {
+            Problem::unauthorized("the token is unknown or over; log in at /api/v1/login")
+        })?;
+        let has = |role: &String| role == "admin" || D::ROLES.contains(&role.as_str());
+        if !roles.iter().any(has) {
+            let detail = match D::ROLES {
+                ["admin"] => "this needs the role admin".to_owned(),
+                roles => format!("this needs one of the roles admin, {}", roles.join(", ")),
+            };
+            return Err(Problem::forbidden(detail));
+        }
+        Ok(Self { user, digest, duty: PhantomData })
+    }
+}
+
+/// The token of a request: bearer, or the page's cookie.
+fn token<'h>(headers: &'h HeaderMap, method: &Method) -> Result<&'h str, Problem> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let text = value.to_str().unwrap_or_default();
+        return match text.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+            _ => Err(Problem::unauthorized("write Authorization: Bearer <token>")),
+        };
+    }
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let token = cookies
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == COOKIE).then_some(value))
+        .ok_or_else(|| {
+            Problem::unauthorized("log in at /api/v1/login and send Authorization: Bearer <token>")
+        })?;
+    // SameSite=Strict keeps the cookie from other sites; this keeps it from siblings too.
+    let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
+    if !method.is_safe() && site.is_some_and(|site| site != b"same-origin") {
+        return Err(Problem::forbidden("a change by cookie must come from this site's own page"));
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_token_comes_as_bearer_or_as_the_pages_cookie() {
+        let bearer = headers(&[("authorization", "bearer abc"), ("cookie", "shanmen=xyz")]);
+        assert_eq!(token(&bearer, &Method::GET).unwrap(), "abc");
+        let cookie = headers(&[("cookie", "a=b; shanmen=xyz")]);
+        assert_eq!(token(&cookie, &Method::GET).unwrap(), "xyz");
+        for none in [headers(&[]), headers(&[("authorization", "Basic eDp5")])] {
+            assert!(token(&none, &Method::GET).is_err());
+        }
+    }
+
+    #[test]
+    fn another_sites_page_cannot_use_the_cookie_for_a_change() {
+        let foreign = headers(&[("cookie", "shanmen=xyz"), ("sec-fetch-site", "same-site")]);
+        assert!(token(&foreign, &Method::POST).is_err());
+        assert!(token(&foreign, &Method::GET).is_ok());
+        let own = headers(&[("cookie", "shanmen=xyz"), ("sec-fetch-site", "same-origin")]);
+        assert!(token(&own, &Method::POST).is_ok());
+    }
+
+    #[test]
+    fn every_role_in_a_duty_exists() {
+        for role in
+            [Sell::ROLES, SeeTickets::ROLES, ChangeTickets::ROLES, Admit::ROLES, Release::ROLES]
+                .concat()
+                .into_iter()
+                .chain([SeeDevices::ROLES, ManageDevices::ROLES, SeeGrants::ROLES].concat())
+        {
+            assert!(ROLES.contains(&role), "{role}");
+        }
+    }
+}
