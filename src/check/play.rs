@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use anyhow::bail;
 use shanmen_protocols::{device::CredentialKind, reason::Reason, time::UnixMs};
 use shanmen_rules::{
-    AreaIx, Day, IssueTerms, LaneIx, LaneState, Movements, OpenGrant, Park, Presentation, Room,
-    TicketState, Verdict,
+    AreaIx, Day, Fault, IssueTerms, LaneIx, LaneState, Movements, OpenGrant, Park, Presentation,
+    Room, TicketState, Verdict,
     credential::{self, clean, looks_like_id_number, looks_signed, parse},
     decide,
     definition::ValidityDefinition,
@@ -20,7 +20,7 @@ use super::scenario::{Passage, Place, Scenario, Set, Step, Ticket};
 pub struct Outcome {
     /// Its number, from 1.
     pub step: usize,
-    /// When, as it is written.
+    /// When, as it is written; that of the step before where it says nothing.
     pub at: Option<String>,
     /// At which lane.
     pub lane: Option<String>,
@@ -111,6 +111,7 @@ struct World<'a> {
     open: Vec<(Option<usize>, OpenGrant)>,
     answers: HashMap<&'a str, Verdict>,
     now: UnixMs,
+    now_text: Option<String>,
 }
 
 /// Plays a scenario.
@@ -119,7 +120,7 @@ struct World<'a> {
 /// When the park, a ticket or a step cannot be: with its place.
 pub(super) fn play(scenario: &Scenario) -> anyhow::Result<Vec<Outcome>> {
     let park = Park::compile(&scenario.park).map_err(|faults| {
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let faults: Vec<String> = faults.iter().map(|fault| told(scenario, fault)).collect();
         anyhow::anyhow!(faults.join("\n"))
     })?;
     let first = scenario.steps.iter().find_map(|(_, step)| Some(step.at.as_ref()?.at));
@@ -146,10 +147,26 @@ pub(super) fn play(scenario: &Scenario) -> anyhow::Result<Vec<Outcome>> {
         entries_reserved: none,
     };
     let (lane_states, open, answers) = <_>::default();
-    let mut world =
-        World { park, scenario, tickets, names, counts, lane_states, open, answers, now: first };
+    let mut world = World {
+        park,
+        scenario,
+        tickets,
+        names,
+        counts,
+        lane_states,
+        open,
+        answers,
+        now: first,
+        now_text: None,
+    };
     let steps = scenario.steps.iter().enumerate();
     steps.map(|(ix, (place, step))| world.step(ix + 1, *place, step)).collect()
+}
+
+/// A fault of the park with its place in the file.
+fn told(scenario: &Scenario, fault: &Fault) -> String {
+    let part = scenario.parts.iter().find(|(part, _)| fault.path.starts_with(part.as_str()));
+    part.map_or_else(|| fault.to_string(), |(_, place)| place.fault(fault).to_string())
 }
 
 fn issue(park: &Park, place: Place, ticket: &Ticket, first: UnixMs) -> anyhow::Result<TicketState> {
@@ -173,7 +190,9 @@ fn issue(park: &Park, place: Place, ticket: &Ticket, first: UnixMs) -> anyhow::R
 
 impl<'a> World<'a> {
     fn step(&mut self, number: usize, place: Place, step: &'a Step) -> anyhow::Result<Outcome> {
-        self.now = step.at.as_ref().map_or(self.now, |at| at.at);
+        if let Some(at) = &step.at {
+            (self.now, self.now_text) = (at.at, Some(at.text.clone()));
+        }
         self.counts.turn(self.park.business_day(self.now));
         let mut details = Vec::new();
         if let Some(set) = &step.set {
@@ -195,7 +214,7 @@ impl<'a> World<'a> {
         let shown = step.ticket.as_deref().or(step.credential.as_ref().map(|_| "(credential)"));
         Ok(Outcome {
             step: number,
-            at: step.at.as_ref().map(|at| at.text.clone()),
+            at: self.now_text.clone(),
             lane: step.lane.clone().or_else(|| step.release.clone()),
             subject: shown.map(|shown| format!("{} {shown}", step.direction.as_str())),
             verdict,

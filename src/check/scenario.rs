@@ -21,13 +21,13 @@ use toml::Spanned;
 struct File {
     site: Option<SiteDefinition>,
     #[serde(default)]
-    areas: Vec<AreaDefinition>,
+    areas: Vec<Spanned<AreaDefinition>>,
     #[serde(default)]
-    gates: Vec<GateDefinition>,
+    gates: Vec<Spanned<GateDefinition>>,
     #[serde(default)]
-    lanes: Vec<LaneDefinition>,
+    lanes: Vec<Spanned<LaneDefinition>>,
     #[serde(default)]
-    products: Vec<ProductDefinition>,
+    products: Vec<Spanned<ProductDefinition>>,
     #[serde(default)]
     tickets: Vec<Spanned<Ticket>>,
     #[serde(default)]
@@ -38,6 +38,8 @@ struct File {
 #[derive(Debug)]
 pub(super) struct Scenario {
     pub(super) park: ParkDefinition,
+    /// Where each part of the park stands: `products[0]` and its place.
+    pub(super) parts: Vec<(String, Place)>,
     pub(super) tickets: Vec<(Place, Ticket)>,
     pub(super) steps: Vec<(Place, Step)>,
 }
@@ -220,18 +222,33 @@ pub(super) fn read(text: &str) -> anyhow::Result<Scenario> {
     for (place, step) in &steps {
         check_step(*place, step)?;
     }
+    let mut parts = Vec::new();
     let park = ParkDefinition {
         site: match file.site {
             Some(site) => site,
             None => toml::from_str("id = \"site\"")?,
         },
-        areas: file.areas,
-        gates: file.gates,
-        lanes: file.lanes,
-        products: file.products,
+        areas: unpack(text, "areas", file.areas, &mut parts),
+        gates: unpack(text, "gates", file.gates, &mut parts),
+        lanes: unpack(text, "lanes", file.lanes, &mut parts),
+        products: unpack(text, "products", file.products, &mut parts),
     };
     let park = fill(park, &tickets, &steps)?;
-    Ok(Scenario { park, tickets, steps })
+    Ok(Scenario { park, parts, tickets, steps })
+}
+
+/// Notes where each part stands.
+fn unpack<T>(
+    text: &str,
+    list: &str,
+    found: Vec<Spanned<T>>,
+    parts: &mut Vec<(String, Place)>,
+) -> Vec<T> {
+    let each = found.into_iter().enumerate().map(|(ix, part)| {
+        parts.push((format!("{list}[{ix}]"), Place::of(text, part.span().start)));
+        part.into_inner()
+    });
+    each.collect()
 }
 
 fn check_step(place: Place, step: &Step) -> anyhow::Result<()> {

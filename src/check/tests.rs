@@ -33,7 +33,7 @@ fn a_short_scenario_needs_no_park_and_a_mismatch_is_told() {
     assert_eq!(
         line,
         serde_json::json!({
-            "file": "a.toml", "step": 2, "at": null, "lane": "n1", "verdict": "deny",
+            "file": "a.toml", "step": 2, "at": "2026-10-01T09:00:00+08:00", "lane": "n1", "verdict": "deny",
             "reason": "already_used", "expected": "grant", "ok": false,
         })
     );
@@ -44,6 +44,13 @@ fn an_unknown_key_is_an_error_with_line_and_column() {
     let text = SHORT.replace("product = ", "prodcut = ");
     let told = fault(&text);
     assert!(told.contains("line 4, column 1") && told.contains("prodcut"), "{told}");
+}
+
+#[test]
+fn a_fault_of_a_product_is_told_with_its_line_and_path() {
+    let text = format!("{SHORT}[[products]]\nid = \"adult-day\"\ncondition = \"age > 6\"\n");
+    let told = fault(&text);
+    assert!(told.contains("line 15, column 1: products[0].condition: line 1, column 1"), "{told}");
 }
 
 #[test]

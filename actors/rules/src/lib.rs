@@ -14,6 +14,30 @@
 //! | `definition.rs`, `compile.rs` | the written form, checked and compiled |
 //! | `credential.rs` | what a scanner types, cleaned and checked |
 //!
+//! # Where the words leave room
+//!
+//! - An **entry** is an admission that consumes a use; a re-entry is none, neither in `entries`
+//!   and `entries_today` nor for `per_day` nor in an area's day count. `min_gap` and
+//!   `within_first` hold for a re-entry too, since all limits of a product hold, and so does a
+//!   slot: the time is asked before the use.
+//! - Counts of a group are **persons**: 30 people with one use have 30 entries to make. The rest
+//!   of a partly taken group belongs to the same admission on the same business day, and `min_gap`
+//!   does not hold it up. A group that does not fit in whole is `area_full`.
+//! - Re-entry is tried before a use is consumed; its `count` is for each admission, `within` and
+//!   `min_away` run from the exit. At the very end of `within` and `within_first` one may still
+//!   pass, at the very end of `min_gap` and `min_away` one may already.
+//! - Where the uses are gone, `per_day` is not asked (a re-entry is no use of the day), and
+//!   `already_inside` of a hard anti-passback stands before the re-entry's own reason.
+//! - A count of **days** counts its first day: three days from the issue on the 1st end with the
+//!   3rd. Weekday and blackout are asked of the business day, hours of the wall clock.
+//! - An **exit** is a passage out, or one that enters no area (from a sub-area back into its
+//!   parent). It is asked for the lane only (checks 1), also with an unknown ticket.
+//! - A sub-area is covered only where an entitlement names it. `wrong_gate` comes from a product's
+//!   own optional list `gates`.
+//! - A ticket is one person (or `persons` of them): presented again while inside, it moves from
+//!   where it was, and the occupancy does not grow.
+//! - A ticket's blob holds indexes: keep the ids beside it, see [`TicketState::reindex`].
+//!
 //! Deliberately absent: occupancy (flow owns it and answers through [`Room`]), the repeat of a
 //! scan id (the device's twin answers it), signed codes (`protocols`).
 
@@ -23,6 +47,7 @@ mod checks;
 mod compile;
 pub mod credential;
 pub mod definition;
+mod movement;
 mod park;
 mod passage;
 mod span;
@@ -35,10 +60,11 @@ pub use calendar::{Calendar, Moment};
 pub use checks::condition::Condition;
 pub use compile::{DEPTH_MAX, Fault, PARTS_MAX};
 pub use definition::{Class, Days, Need, ParkDefinition, Span, Text, TimeOfDay};
+pub use movement::{Movement, Movements};
 pub use park::{
     Area, AreaIx, Entitlement, Gate, GateIx, Lane, LaneIx, Park, Product, ProductIx, Reentry, Site,
 };
-pub use passage::{Conflict, Movement, Movements, OpenGrant};
+pub use passage::{Conflict, OpenGrant};
 pub use span::Day;
 pub use ticket::{IssueFault, IssueTerms, Status, TicketState};
 pub use verdict::{

@@ -1,5 +1,7 @@
 //! A faulty definition is refused as a whole, with all its faults at once.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+
 mod support;
 
 use shanmen_rules::{Park, ParkDefinition};

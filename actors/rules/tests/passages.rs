@@ -211,3 +211,15 @@ fn a_ticket_is_carried_over_to_a_park_whose_parts_have_moved() {
     };
     assert_eq!((facts.gate, facts.used_at), (later.gate_ix("south"), Some(clock("09:00"))));
 }
+
+#[test]
+fn a_new_admission_brings_its_own_re_entries() {
+    let park = park_with("uses = 2\nreentry = { count = 1, within = \"4h\" }");
+    let mut ticket = ticket(&park, 1);
+    for (hour, entries) in [(8, 1), (10, 1), (12, 2), (14, 2)] {
+        pass(&park, &mut ticket, "n1", In, clock(&format!("{hour:02}:00")));
+        assert_eq!(ticket.entries(), entries, "at {hour}");
+        pass(&park, &mut ticket, "n1", Out, clock(&format!("{hour:02}:30")));
+    }
+    assert_eq!(reason(&park, &ticket, clock("16:00")), Reason::ReentryExhausted);
+}

@@ -156,7 +156,7 @@ fn check_counts(path: &str, one: &EntitlementDefinition, persons: u16, faults: &
     for (key, count) in [("uses", one.uses), ("per_day", one.per_day)] {
         match count {
             Some(0) => {
-                faults.add(format!("{path}.{key}"), "must be 1 or more", "omit it for no limit")
+                faults.add(format!("{path}.{key}"), "must be 1 or more", "omit it for no limit");
             }
             Some(count) if u32::from(count) * u32::from(persons) > ADMISSIONS_MAX => faults.add(
                 format!("{path}.{key}"),

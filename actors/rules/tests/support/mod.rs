@@ -1,6 +1,7 @@
 //! A small park for tests, written as an operator writes it.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 use shanmen_protocols::{ids::Direction, reason::Reason, time::UnixMs};
 use shanmen_rules::{
