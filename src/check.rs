@@ -4,6 +4,7 @@
 //! Owns the printing; [`scenario`] owns the file's form, [`play`] the small world in which its
 //! steps happen. The rules themselves are `shanmen_rules`.
 
+mod counts;
 mod play;
 mod scenario;
 

@@ -4,16 +4,18 @@
 use std::collections::HashMap;
 
 use anyhow::bail;
-use shanmen_protocols::{device::CredentialKind, reason::Reason, time::UnixMs};
+use shanmen_protocols::{code::looks_signed, device::CredentialKind, reason::Reason, time::UnixMs};
 use shanmen_rules::{
-    AreaIx, Day, Fault, IssueTerms, LaneIx, LaneState, Movements, OpenGrant, Park, Presentation,
-    Room, TicketState, Verdict,
-    credential::{self, clean, looks_like_id_number, looks_signed, parse},
+    Fault, IssueTerms, LaneIx, LaneState, OpenGrant, Park, Presentation, TicketState, Verdict,
+    credential::{self, clean, looks_like_id_number, parse},
     decide,
     definition::ValidityDefinition,
 };
 
-use super::scenario::{Passage, Place, Scenario, Set, Step, Ticket};
+use super::{
+    counts::Counts,
+    scenario::{Passage, Place, Scenario, Set, Step, Ticket},
+};
 
 /// What one step came to.
 #[derive(Debug)]
@@ -34,71 +36,6 @@ pub struct Outcome {
     pub ok: bool,
     /// What was not, besides the verdict.
     pub details: Vec<String>,
-}
-
-/// People in the areas, as flow counts them.
-struct Counts {
-    day: Day,
-    inside: Vec<u32>,
-    reserved: Vec<u32>,
-    entries: Vec<u32>,
-    entries_reserved: Vec<u32>,
-}
-
-impl Room for Counts {
-    fn persons(&self, area: AreaIx) -> u32 {
-        let ix = usize::from(area.0);
-        self.inside[ix] + self.reserved[ix]
-    }
-
-    fn entries_today(&self, area: AreaIx) -> u32 {
-        let ix = usize::from(area.0);
-        self.entries[ix] + self.entries_reserved[ix]
-    }
-}
-
-impl Counts {
-    /// The business day turns: nobody is inside any more.
-    fn turn(&mut self, day: Day) {
-        if self.day < day {
-            self.day = day;
-            self.inside.fill(0);
-            self.entries.fill(0);
-        }
-    }
-
-    fn reserve(&mut self, park: &Park, open: &OpenGrant, hold: bool) {
-        let admission = &open.admission;
-        if admission.is_exit() {
-            return;
-        }
-        let persons = u32::from(admission.persons);
-        let change = |count: &mut u32| {
-            *count = if hold { *count + persons } else { count.saturating_sub(persons) };
-        };
-        for area in park.entered(admission.from, admission.to) {
-            change(&mut self.reserved[usize::from(area.0)]);
-            if !admission.reentry {
-                change(&mut self.entries_reserved[usize::from(area.0)]);
-            }
-        }
-    }
-
-    fn apply(&mut self, park: &Park, movements: &Movements) {
-        for movement in movements {
-            let persons = u32::from(movement.persons);
-            for area in park.left(movement.from, movement.to) {
-                let count = &mut self.inside[usize::from(area.0)];
-                *count = count.saturating_sub(persons);
-            }
-            for area in park.entered(movement.from, movement.to) {
-                self.inside[usize::from(area.0)] += persons;
-                if !movement.reentry {
-                    self.entries[usize::from(area.0)] += persons;
-                }
-            }
-        }
-    }
 }
 
 struct World<'a> {
@@ -138,14 +75,7 @@ pub(super) fn play(scenario: &Scenario) -> anyhow::Result<Vec<Outcome>> {
         }
         tickets.push(issue(&park, *place, ticket, first)?);
     }
-    let none = vec![0; park.areas().len()];
-    let counts = Counts {
-        day: park.business_day(first),
-        inside: none.clone(),
-        reserved: none.clone(),
-        entries: none.clone(),
-        entries_reserved: none,
-    };
+    let counts = Counts::new(&park, first);
     let (lane_states, open, answers) = <_>::default();
     let mut world = World {
         park,
@@ -273,17 +203,18 @@ impl<'a> World<'a> {
         let mut presentation = Presentation::new(self.now, lane, step.direction);
         presentation.lane_state = self.lane_states.get(&lane).copied().unwrap_or_default();
         presentation.confirm = step.confirm.iter().copied().collect();
-        let found = match (&step.ticket, &step.credential) {
-            (Some(id), _) => Ok(self.names.get(id.as_str()).map(|&ix| (ix, false))),
-            (None, Some(raw)) => self.look_up(raw),
-            (None, None) => Ok(None),
+        let (leads, fault) = match (&step.ticket, &step.credential) {
+            (Some(id), _) => {
+                (self.names.get(id.as_str()).map(|&ix| (ix, false)).into_iter().collect(), None)
+            }
+            (None, Some(raw)) => self
+                .look_up(raw)
+                .map_or_else(|reason| (Vec::new(), Some(reason)), |leads| (leads, None)),
+            (None, None) => (Vec::new(), None),
         };
-        presentation.exchange_code = matches!(found, Ok(Some((_, true))));
-        let ticket = found.ok().flatten().map(|(ix, _)| ix);
-        let state = ticket.map(|ix| &self.tickets[ix]);
-        let mut verdict = decide(&self.park, &presentation, state, &self.counts);
+        let (ticket, mut verdict) = self.choose(&leads, &mut presentation);
         // The rules only know that there is no ticket; the code says why.
-        if let (Err(reason), Reason::UnknownTicket) = (found, verdict.reason()) {
+        if let (Some(reason), Reason::UnknownTicket) = (fault, verdict.reason()) {
             verdict = Verdict::Deny { reason, facts: shanmen_rules::Facts::default() };
         }
         if let Some(id) = &step.scan_id {
@@ -315,29 +246,50 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The ticket of what a scanner typed, and whether it was an exchange code.
-    fn look_up(&self, raw: &str) -> Result<Option<(usize, bool)>, Reason> {
+    /// Which of several tickets a credential stands for here and now (an ID card may stand for
+    /// many): the first that would pass, else one that lacks only a confirmation, else the one
+    /// whose refusal comes latest in the order of the checks.
+    fn choose(
+        &self,
+        leads: &[(usize, bool)],
+        presentation: &mut Presentation,
+    ) -> (Option<usize>, Verdict) {
+        let mut best: Option<(Option<usize>, Verdict)> = None;
+        for &(ix, exchange_code) in leads {
+            presentation.exchange_code = exchange_code;
+            let verdict = decide(&self.park, presentation, Some(&self.tickets[ix]), &self.counts);
+            if best.is_none_or(|(_, so_far)| rank(&so_far) < rank(&verdict)) {
+                best = Some((Some(ix), verdict));
+            }
+        }
+        best.unwrap_or_else(|| (None, decide(&self.park, presentation, None, &self.counts)))
+    }
+
+    /// The tickets of what a scanner typed, each with whether it was an exchange code.
+    fn look_up(&self, raw: &str) -> Result<Vec<(usize, bool)>, Reason> {
         let text = clean(raw);
         let seen = parse(CredentialKind::Qr, &text)?;
         let upper = seen.text().to_ascii_uppercase();
+        let mut leads = Vec::new();
         for (ix, (_, ticket)) in self.scenario.tickets.iter().enumerate() {
-            for own in &ticket.credentials {
+            let own = ticket.credentials.iter().find(|own| {
                 let data = clean(&own.data);
-                let same = match own.kind {
+                match own.kind {
                     CredentialKind::IdCard => {
                         credential::is_id_number(&upper) && data.eq_ignore_ascii_case(&upper)
                     }
                     _ => data == seen.text(),
-                };
-                if same {
-                    return Ok(Some((ix, own.kind == CredentialKind::ExchangeCode)));
                 }
-            }
+            });
+            leads.extend(own.map(|own| (ix, own.kind == CredentialKind::ExchangeCode)));
+        }
+        if !leads.is_empty() {
+            return Ok(leads);
         }
         if looks_like_id_number(&upper) && !credential::is_id_number(&upper) {
             return Err(Reason::Unreadable);
         }
-        if looks_signed(seen.text()) { Err(Reason::Forged) } else { Ok(None) }
+        if looks_signed(seen.text()) { Err(Reason::Forged) } else { Ok(leads) }
     }
 
     fn expectations(
@@ -350,7 +302,7 @@ impl<'a> World<'a> {
             let Some(ix) = self.park.area_ix(area) else {
                 return Err(place.fault(format!("there is no area {area:?}")));
             };
-            let found = self.counts.inside[usize::from(ix.0)];
+            let found = self.counts.inside(ix);
             if found != expected {
                 details.push(format!("{area}: {found} inside, expected {expected}"));
             }
@@ -362,5 +314,13 @@ impl<'a> World<'a> {
             }
         }
         Ok(())
+    }
+}
+
+fn rank(verdict: &Verdict) -> (u8, Reason) {
+    match verdict {
+        Verdict::Grant(_) => (2, Reason::Ok),
+        Verdict::More { reason, .. } => (1, *reason),
+        Verdict::Deny { reason, .. } => (0, *reason),
     }
 }

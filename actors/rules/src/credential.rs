@@ -1,6 +1,7 @@
 //! What a scanner types and a reader reads, cleaned and checked before anything is looked up.
 //!
-//! Pure functions; they keep nothing and never print what they read. Called at the edge of the
+//! Pure functions; they keep nothing and never print what they read. A signed ticket code is told
+//! apart before (`shanmen_protocols::code`): it is verified, never looked up. Called at the edge of the
 //! server, of an offline gate and of the scenario checker.
 
 use std::borrow::Cow;
@@ -10,9 +11,6 @@ use shanmen_protocols::reason::Reason;
 
 /// The longest credential in bytes, after cleaning.
 pub const CREDENTIAL_MAX_BYTES: usize = 4_096;
-
-/// What a signed ticket code begins with.
-const SIGNED_PREFIX: &str = "SM1";
 
 /// A credential that may be looked up. Its `Debug` never shows the text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,18 +37,6 @@ impl ParsedCredential<'_> {
             self.text
         }
     }
-
-    /// Whether it looks like a signed ticket code: then it is verified, never looked up.
-    pub fn is_signed(&self) -> bool {
-        matches!(self.kind, CredentialKind::Qr | CredentialKind::Barcode) && looks_signed(self.text)
-    }
-}
-
-/// Whether `text` has the form of a signed ticket code: `SM1` and Base32.
-pub fn looks_signed(text: &str) -> bool {
-    text.strip_prefix(SIGNED_PREFIX).is_some_and(|body| {
-        body.len() >= 64 && body.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'))
-    })
 }
 
 /// What a scanner typed, cleaned: control characters (CR, LF, tab …) and spaces at the ends, byte
@@ -210,8 +196,5 @@ mod tests {
         assert_eq!(parse(CredentialKind::Qr, "a\u{7}b"), Err(Reason::Unreadable));
         let long = "A".repeat(CREDENTIAL_MAX_BYTES + 1);
         assert_eq!(parse(CredentialKind::Qr, &long), Err(Reason::Unreadable));
-        let signed = format!("SM1{}", "A".repeat(80));
-        assert!(parse(CredentialKind::Qr, &signed).unwrap().is_signed());
-        assert!(!parse(CredentialKind::Qr, "SM1-OLD").unwrap().is_signed());
     }
 }
