@@ -22,12 +22,14 @@ use crate::{
 /// Visitors' time over real time, unless told otherwise: their day of 13 hours in 13 minutes.
 const DEMO_SPEED: f64 = 60.0;
 
-/// 山门 Shanmen: the gate control plane for scenic areas.
-///
-/// Without a command it serves the sample park: pages on http://127.0.0.1:8080, devices on
-/// mqtt://127.0.0.1:1883, data in ./shanmen-data.
+/// What `--help` begins with.
+const ABOUT: &str = "山门 Shanmen: the gate control plane for scenic areas.
+
+Without a command it serves the sample park: pages on http://127.0.0.1:8080, devices on
+mqtt://127.0.0.1:1883, data in ./shanmen-data. Add `serve --demo` to see visitors.";
+
 #[derive(Debug, Parser)]
-#[command(name = "shanmen", version)]
+#[command(name = "shanmen", version, about = ABOUT)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -67,7 +69,7 @@ struct Serve {
     /// Where the embedded broker listens; port 0 takes a free one [default: 127.0.0.1:1883].
     #[arg(long, value_name = "ADDR", conflicts_with = "broker")]
     mqtt: Option<String>,
-    /// An outside broker instead: mqtt://user:password@host:1883.
+    /// An outside broker instead, as `mqtt://user:password@host:1883`.
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
     /// Add a virtual fleet, and visitors who walk through it.

@@ -64,7 +64,8 @@ pub async fn start(
     let plan = ParkPlan::new(lanes, office::on_sale(plane.park()));
     let first_day = plane.clock().now().0.unsigned_abs();
     tracing::info!(lanes = plan.lanes.len(), products = plan.products.len(), speed, "demo starts");
-    let day = tokio::spawn(run(plan, turnstiles, office, Pace { speed, seed: first_day }, stop.clone()));
+    let day =
+        tokio::spawn(run(plan, turnstiles, office, Pace { speed, seed: first_day }, stop.clone()));
     Ok((Demo { stop, day }, login))
 }
 

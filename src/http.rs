@@ -1,5 +1,5 @@
 //! The HTTP API: routes, and what they share. JSON in and out, errors as problem details, the
-//! OpenAPI document made from the handlers themselves.
+//! API's document made from the handlers themselves.
 //!
 //! Owns the edge: it reads a request, asks the control plane, writes the answer. It decides
 //! nothing and keeps nothing but failed logins. Called by the composition root, which hands it a

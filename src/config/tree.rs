@@ -98,16 +98,12 @@ impl<'t> Tree<'t> {
     pub(super) fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
         let Some(value) = self.root.get(name).cloned() else { return Vec::new() };
         let span = value.span();
-        match value.into_inner() {
-            DeValue::Array(items) => {
-                items.into_iter().filter_map(|item| self.read(item, name)).collect()
-            }
-            _ => {
-                let problem = format!("`{name}` is not a list of tables");
-                self.fault(Some(span), problem, format!("write [[{name}]] above each of them"));
-                Vec::new()
-            }
-        }
+        let DeValue::Array(items) = value.into_inner() else {
+            let problem = format!("`{name}` is not a list of tables");
+            self.fault(Some(span), problem, format!("write [[{name}]] above each of them"));
+            return Vec::new();
+        };
+        items.into_iter().filter_map(|item| self.read(item, name)).collect()
     }
 
     /// Every key at the top must be one of `known`.
@@ -192,16 +188,21 @@ fn scalar(text: &str) -> DeValue<'_> {
 }
 
 /// Removes the innermost key whose name or value stands at `offset`; gives its name.
+///
+/// Looks into every child: the span of a table that is written in parts, as `[[products]]`, does
+/// not cover them all.
 fn drop_at(value: &mut Spanned<DeValue<'_>>, offset: usize) -> Option<String> {
     match value.get_mut() {
         DeValue::Table(table) => {
+            if let Some(dropped) = table.iter_mut().find_map(|(_, value)| drop_at(value, offset)) {
+                return Some(dropped);
+            }
             let on = |span: Range<usize>| span.contains(&offset) || span.start == offset;
             let key = table
                 .iter()
                 .find(|(key, value)| on(key.span()) || on(value.span()))
                 .map(|(key, _)| key.get_ref().to_string())?;
-            let inner = table.get_mut(key.as_str()).and_then(|value| drop_at(value, offset));
-            inner.or_else(|| table.remove(key.as_str()).map(|_| key))
+            table.remove(key.as_str()).map(|_| key)
         }
         DeValue::Array(items) => items.iter_mut().find_map(|item| drop_at(item, offset)),
         _ => None,

@@ -21,7 +21,7 @@ use super::{
 /// A presentation, for the document; [`AdmissionRequest`] is what is read.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AdmissionRequest)]
-pub struct Admission {
+pub(super) struct Admission {
     /// The idempotency key, a UUID: a repeat gets the first answer.
     id: String,
     /// The lane.
@@ -38,7 +38,7 @@ pub struct Admission {
 /// The decision, for the document; it is written exactly as over MQTT.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Decision)]
-pub struct Decided {
+pub(super) struct Decided {
     /// The presentation that it answers.
     id: String,
     /// `grant`, `deny` or `more`.
@@ -64,7 +64,7 @@ pub struct Decided {
 /// How a passage ended, for the document; [`PassageRequest`] is what is read.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PassageRequest)]
-pub struct Passed {
+pub(super) struct Passed {
     /// `taken`, `partial`, `not_taken`.
     outcome: String,
     /// Persons; may be left out for `taken` and `not_taken`.
@@ -75,7 +75,7 @@ pub struct Passed {
 #[utoipa::path(post, path = "/api/v1/admissions", tag = "admissions",
     request_body = Admission,
     responses((status = 200, description = "the decision; a refusal is an answer too", body = Decided)))]
-pub async fn admit(
+pub(super) async fn admit(
     State(app): State<App>,
     _: May<Admit>,
     Body(request): Body<AdmissionRequest>,
@@ -88,7 +88,7 @@ pub async fn admit(
     request_body = Passed,
     params(("grant" = String, Path, description = "the grant of the decision")),
     responses((status = 200, description = "on record; the first report counts", body = views::PassageResult)))]
-pub async fn passage(
+pub(super) async fn passage(
     State(app): State<App>,
     _: May<Admit>,
     Id(grant): Id<GrantId>,

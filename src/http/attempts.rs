@@ -17,7 +17,7 @@ const KEYS_MAX: usize = 10_000;
 
 /// Failed attempts by (who, where).
 #[derive(Debug)]
-pub struct Attempts {
+pub(super) struct Attempts {
     allowed: u32,
     window_ms: i64,
     windows: Mutex<HashMap<([u8; 16], IpAddr), Window>>,
@@ -31,12 +31,12 @@ struct Window {
 
 impl Attempts {
     /// `allowed` failures in each `window_ms`.
-    pub fn new(allowed: u32, window_ms: i64) -> Self {
+    pub(super) fn new(allowed: u32, window_ms: i64) -> Self {
         Self { allowed, window_ms, windows: Mutex::default() }
     }
 
     /// For how many more seconds nothing is tried for `who` from `from`; none: go on.
-    pub fn blocked_s(&self, who: &str, from: IpAddr, now: UnixMs) -> Option<i64> {
+    pub(super) fn blocked_s(&self, who: &str, from: IpAddr, now: UnixMs) -> Option<i64> {
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let window = windows.get(&key(who, from))?;
         let left_ms = self.window_ms - now.since_ms(window.began);
@@ -44,7 +44,7 @@ impl Attempts {
     }
 
     /// An attempt failed.
-    pub fn failed(&self, who: &str, from: IpAddr, now: UnixMs) {
+    pub(super) fn failed(&self, who: &str, from: IpAddr, now: UnixMs) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(who, from);
         if windows.len() >= KEYS_MAX && !windows.contains_key(&key) {
@@ -64,7 +64,7 @@ impl Attempts {
     }
 
     /// An attempt was right: the failures before it were slips.
-    pub fn succeeded(&self, who: &str, from: IpAddr) {
+    pub(super) fn succeeded(&self, who: &str, from: IpAddr) {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(who, from));
     }
 }
@@ -79,7 +79,7 @@ fn key(who: &str, from: IpAddr) -> ([u8; 16], IpAddr) {
             let network = u128::from(address) & !u128::from(u64::MAX);
             IpAddr::V6(Ipv6Addr::from(network))
         }
-        four => four,
+        four @ IpAddr::V4(_) => four,
     };
     (digest, from)
 }

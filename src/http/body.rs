@@ -14,11 +14,11 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 
 /// The largest body that is taken, in bytes; an import is streamed and has no limit.
-pub const BODY_MAX_BYTES: usize = 1 << 20;
+pub(super) const BODY_MAX_BYTES: usize = 1 << 20;
 
 /// A JSON body.
 #[derive(Debug)]
-pub struct Body<T>(pub T);
+pub(super) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
@@ -57,7 +57,7 @@ fn too_large() -> Problem {
 }
 
 /// The media type without its parameters, in lower case.
-pub fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
@@ -93,7 +93,7 @@ pub(super) fn mask(text: &str) -> String {
 }
 
 /// What an [`Id`] is called in a fault.
-pub trait Named: FromStr {
+pub(super) trait Named: FromStr {
     /// As in "a ticket id is a UUID".
     const FORM: &'static str;
 }
@@ -113,7 +113,7 @@ named! {
 
 /// The one id in a path.
 #[derive(Debug)]
-pub struct Id<T>(pub T);
+pub(super) struct Id<T>(pub T);
 
 impl<T: Named, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;

@@ -17,7 +17,7 @@ use super::{
 
 /// The fleet.
 #[derive(Serialize, ToSchema)]
-pub struct Fleet {
+pub(super) struct Fleet {
     /// By id.
     devices: Vec<views::Device>,
 }
@@ -25,7 +25,7 @@ pub struct Fleet {
 /// A claim to be made, for the document; [`ClaimRequest`] is what is read.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ClaimRequest)]
-pub struct ClaimFor {
+pub(super) struct ClaimFor {
     /// The device's id to be.
     device: String,
     /// `turnstile`, `kiosk`, `handheld`, `printer`.
@@ -40,9 +40,10 @@ pub struct ClaimFor {
 
 /// A claim: told once.
 #[derive(Serialize, ToSchema)]
-pub struct Claim {
+pub(super) struct Claim {
     /// The one-time code.
-    claim: String,
+    #[serde(rename = "claim")]
+    code: String,
     /// The device.
     device: String,
     /// When it runs out (RFC 3339).
@@ -52,7 +53,7 @@ pub struct Claim {
 /// All devices.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices",
     responses((status = 200, description = "the fleet", body = Fleet)))]
-pub async fn list(State(app): State<App>, _: May<SeeDevices>) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<App>, _: May<SeeDevices>) -> Result<Response, Problem> {
     let fleet = app.plane.devices();
     let devices = fleet.into_iter().map(|view| views::Device::of(view, &app.times)).collect();
     json(&Fleet { devices })
@@ -62,7 +63,7 @@ pub async fn list(State(app): State<App>, _: May<SeeDevices>) -> Result<Response
 #[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices",
     params(("id" = String, Path, description = "the device's id")),
     responses((status = 200, description = "the device", body = views::Device)))]
-pub async fn show(
+pub(super) async fn show(
     State(app): State<App>,
     _: May<SeeDevices>,
     Id(id): Id<DeviceId>,
@@ -74,7 +75,7 @@ pub async fn show(
 #[utoipa::path(post, path = "/api/v1/devices/{id}/approve", tag = "devices",
     params(("id" = String, Path, description = "the device's id")),
     responses((status = 204, description = "approved")))]
-pub async fn approve(
+pub(super) async fn approve(
     State(app): State<App>,
     caller: May<ManageDevices>,
     Id(id): Id<DeviceId>,
@@ -87,14 +88,14 @@ pub async fn approve(
 #[utoipa::path(post, path = "/api/v1/devices/claims", tag = "devices",
     request_body = ClaimFor,
     responses((status = 200, description = "the claim, told once", body = Claim)))]
-pub async fn claim(
+pub(super) async fn claim(
     State(app): State<App>,
     caller: May<ManageDevices>,
     Body(request): Body<ClaimRequest>,
 ) -> Result<Response, Problem> {
     let claim = app.plane.claim(request, &caller.user).await?;
     json(&Claim {
-        claim: claim.claim,
+        code: claim.claim,
         device: claim.device.to_string(),
         expires: app.times.text(claim.expires_at),
     })

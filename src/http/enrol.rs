@@ -19,7 +19,7 @@ use super::{App, Shared, body::Body, json, problem::Problem};
 /// What a device sends, for the document; [`EnrolRequest`] is what is read.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EnrolRequest)]
-pub struct Enrolling {
+pub(super) struct Enrolling {
     /// The one-time code.
     claim: String,
     /// The machine's serial number.
@@ -30,7 +30,7 @@ pub struct Enrolling {
 
 /// What it needs to connect: told once.
 #[derive(Serialize, ToSchema)]
-pub struct Enrolled {
+pub(super) struct Enrolled {
     /// The site's id.
     site: String,
     /// The device's id.
@@ -51,7 +51,7 @@ pub struct Enrolled {
 /// Trades a claim, once.
 #[utoipa::path(post, path = "/enrol", tag = "devices", request_body = Enrolling,
     responses((status = 200, description = "enrolled; the secret is told once", body = Enrolled)))]
-pub async fn enrol(
+pub(super) async fn enrol(
     State(app): State<App>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     headers: HeaderMap,

@@ -12,9 +12,10 @@ use super::App;
 
 /// Whether visitors can be taken.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Ready {
-    /// All of it.
-    ready: bool,
+#[schema(as = Readiness)]
+pub(super) struct ReadyBody {
+    /// `ready`, or `not_ready` while a part is missing.
+    status: &'static str,
     /// The ledger commits.
     ledger: bool,
     /// The broker is up, or connected.
@@ -26,30 +27,34 @@ pub struct Ready {
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses((status = 200, description = "alive", body = String, content_type = "text/plain")))]
-pub async fn alive() -> &'static str {
+pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// Visitors can be taken: the ledger, the broker and the hot state are there.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "ready", body = Ready),
-    (status = 503, description = "not ready; the parts that are not are false", body = Ready)))]
-pub async fn ready(State(app): State<App>) -> Response {
+    (status = 200, description = "ready", body = ReadyBody),
+    (status = 503, description = "not ready; the parts that are not are false", body = ReadyBody)))]
+pub(super) async fn ready(State(app): State<App>) -> Response {
     let parts = app.plane.readiness();
-    let body = Ready {
-        ready: parts.is_ready(),
+    let (status, word) = if parts.is_ready() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    };
+    let body = ReadyBody {
+        status: word,
         ledger: parts.ledger,
         broker: parts.broker,
         hot_state: parts.hot_state,
     };
-    let status = if body.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(body)).into_response()
 }
 
 /// All metrics in Prometheus' text form.
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
-pub async fn metrics(State(app): State<App>) -> Response {
+pub(super) async fn metrics(State(app): State<App>) -> Response {
     let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (form, app.metrics.render()).into_response()
 }

@@ -45,7 +45,7 @@ const TOLD_MAX: usize = 10_000;
 
 /// What came of an import.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Imported {
+pub(super) struct Imported {
     /// Tickets taken.
     accepted: u64,
     /// Lines refused.
@@ -58,7 +58,7 @@ pub struct Imported {
 /// A refused line, for the document.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RejectedLine)]
-pub struct Rejected {
+pub(super) struct Rejected {
     /// Its number, from 1.
     line: u64,
     /// What is wrong and how to mend it.
@@ -73,7 +73,7 @@ pub struct Rejected {
                        names: product, and any of id, visit_date, slot, persons, status, \
                        credential_type, credential."),
     responses((status = 200, description = "what was taken and what was not", body = Imported)))]
-pub async fn import(
+pub(super) async fn import(
     State(app): State<App>,
     caller: May<Sell>,
     request: Request,

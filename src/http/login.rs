@@ -28,7 +28,7 @@ const LOGIN_MS: i64 = 12 * 3_600_000;
 /// A login. Its `Debug` would tell the password, so it has none.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Login {
+pub(super) struct Login {
     /// The user.
     user: String,
     /// The password.
@@ -37,7 +37,7 @@ pub struct Login {
 
 /// What a login gives.
 #[derive(Serialize, ToSchema)]
-pub struct LoggedIn {
+pub(super) struct LoggedIn {
     /// The token: send it as `Authorization: Bearer …`.
     token: String,
     /// What it may do.
@@ -49,7 +49,7 @@ pub struct LoggedIn {
 /// A change of one's own password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PasswordChange {
+pub(super) struct PasswordChange {
     /// The password so far.
     old: String,
     /// The new one, at least 10 characters.
@@ -59,7 +59,7 @@ pub struct PasswordChange {
 /// Logs in: a token for machines, and a cookie with it for the pages.
 #[utoipa::path(post, path = "/api/v1/login", tag = "login", request_body = Login, responses(
     (status = 200, description = "logged in", body = LoggedIn)))]
-pub async fn login(
+pub(super) async fn login(
     State(app): State<App>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Body(login): Body<Login>,
@@ -78,7 +78,10 @@ pub async fn login(
 /// Logs out: the token is no longer good.
 #[utoipa::path(post, path = "/api/v1/logout", tag = "login",
     responses((status = 204, description = "logged out")))]
-pub async fn logout(State(app): State<App>, caller: May<Anyone>) -> Result<Response, Problem> {
+pub(super) async fn logout(
+    State(app): State<App>,
+    caller: May<Anyone>,
+) -> Result<Response, Problem> {
     let over = app.plane.clock().now();
     app.plane.put_token(caller.digest, &caller.user, &[], over).await?;
     let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
@@ -88,7 +91,7 @@ pub async fn logout(State(app): State<App>, caller: May<Anyone>) -> Result<Respo
 /// Changes one's own password.
 #[utoipa::path(post, path = "/api/v1/password", tag = "login", request_body = PasswordChange, responses(
     (status = 204, description = "changed")))]
-pub async fn change_password(
+pub(super) async fn change_password(
     State(app): State<App>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     caller: May<Anyone>,
@@ -107,7 +110,7 @@ pub async fn change_password(
 ///
 /// # Errors
 /// `invalid` when it is not.
-pub fn good_password(password: &str) -> Result<(), Problem> {
+pub(super) fn good_password(password: &str) -> Result<(), Problem> {
     if password.chars().count() < PASSWORD_MIN_CHARS || password.len() > PASSWORD_MAX_BYTES {
         return Err(Problem::invalid(format!(
             "a password has {PASSWORD_MIN_CHARS} characters to {PASSWORD_MAX_BYTES} bytes"
@@ -124,26 +127,21 @@ impl Shared {
         password: String,
         from: IpAddr,
     ) -> Result<Account, Problem> {
-        let now = || self.plane.clock().now();
         // Asked again after the wait for one's turn, or many at once would all get through.
         self.not_blocked(user, from)?;
         let turn = self.passwords.turn().await?;
         self.not_blocked(user, from)?;
         let account = if user.len() <= 64 { self.plane.account(user).await? } else { None };
         let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-        match (turn.fits(password, stored).await?, account) {
-            (true, Some(account)) => {
-                self.logins.succeeded(user, from);
-                Ok(account)
-            }
-            _ => {
-                self.logins.failed(user, from, now());
-                metrics::counter!("shanmen_login_failures_total").increment(1);
-                // The name is not logged: people type passwords into the wrong field.
-                tracing::warn!(%from, "login failed");
-                Err(Problem::unauthorized("wrong user or password"))
-            }
+        if let (true, Some(account)) = (turn.fits(password, stored).await?, account) {
+            self.logins.succeeded(user, from);
+            return Ok(account);
         }
+        self.logins.failed(user, from, self.plane.clock().now());
+        metrics::counter!("shanmen_login_failures_total").increment(1);
+        // The name is not logged: people type passwords into the wrong field.
+        tracing::warn!(%from, "login failed");
+        Err(Problem::unauthorized("wrong user or password"))
     }
 
     fn not_blocked(&self, user: &str, from: IpAddr) -> Result<(), Problem> {

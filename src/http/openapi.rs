@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the handlers say of themselves, and what holds for all of them.
+//! The API's own document (`OpenAPI` 3.1): what the handlers say of themselves, and what holds for all of them.
 
 use utoipa::{
     OpenApi, ToSchema as _,
@@ -36,12 +36,12 @@ const OPEN: [&str; 9] = [
 struct Base;
 
 /// The document without its paths.
-pub fn document() -> Document {
+pub(super) fn document() -> Document {
     Base::openapi()
 }
 
 /// Adds to every path what holds for all: a refusal's form, and the login where one is needed.
-pub fn finish(document: &mut Document) {
+pub(super) fn finish(document: &mut Document) {
     let components = document.components.get_or_insert_default();
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("token", scheme);

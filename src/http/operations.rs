@@ -22,7 +22,7 @@ use super::{
 /// Which grants.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub(super) struct Which {
     /// Those without an outcome; settled ones stand in their ticket's history.
     #[serde(default = "yes")]
     open: bool,
@@ -34,7 +34,7 @@ fn yes() -> bool {
 
 /// Grants.
 #[derive(Serialize, ToSchema)]
-pub struct Grants {
+pub(super) struct Grants {
     /// Without an outcome yet.
     grants: Vec<views::Grant>,
 }
@@ -43,7 +43,7 @@ pub struct Grants {
 #[utoipa::path(get, path = "/api/v1/grants", tag = "operations",
     params(("open" = Option<bool>, Query, description = "true: the only ones that are listed")),
     responses((status = 200, description = "the grants", body = Grants)))]
-pub async fn grants(
+pub(super) async fn grants(
     State(app): State<App>,
     _: May<SeeGrants>,
     which: Result<Query<Which>, QueryRejection>,
@@ -63,7 +63,7 @@ pub async fn grants(
     request_body = Why,
     params(("id" = String, Path, description = "the grant's id")),
     responses((status = 204, description = "released")))]
-pub async fn release(
+pub(super) async fn release(
     State(app): State<App>,
     caller: May<Release>,
     Id(grant): Id<GrantId>,
@@ -76,6 +76,6 @@ pub async fn release(
 /// The feed's state now: the frame that a viewer gets first.
 #[utoipa::path(get, path = "/api/v1/feed/snapshot", tag = "operations",
     responses((status = 200, description = "a snapshot frame, as on /feed", body = Object)))]
-pub async fn snapshot(State(app): State<App>) -> Response {
+pub(super) async fn snapshot(State(app): State<App>) -> Response {
     json_bytes(app.hub.snapshot_frame())
 }

@@ -23,10 +23,10 @@ const AT_ONCE: usize = 2;
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest password that is looked at, in bytes.
-pub const PASSWORD_MAX_BYTES: usize = 256;
+pub(super) const PASSWORD_MAX_BYTES: usize = 256;
 
 /// The shortest that is taken for a new one, in characters.
-pub const PASSWORD_MIN_CHARS: usize = 10;
+pub(super) const PASSWORD_MIN_CHARS: usize = 10;
 
 /// Hashes and checks passwords. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ pub struct Problem {
 /// A refusal as it is sent, `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct ProblemBody {
+pub(super) struct ProblemBody {
     /// A stable word for machines, as a URN: `urn:shanmen:problem:invalid`.
     #[serde(rename = "type")]
     kind: String,

@@ -30,7 +30,7 @@ const MODULE_PX: usize = 8;
 #[utoipa::path(get, path = "/api/v1/tickets/{id}/qr.svg", tag = "tickets",
     params(("id" = String, Path, description = "the ticket's id")),
     responses((status = 200, description = "the picture", body = String, content_type = "image/svg+xml")))]
-pub async fn svg(
+pub(super) async fn svg(
     State(app): State<App>,
     _: May<Sell>,
     Id(id): Id<TicketId>,
@@ -43,7 +43,7 @@ pub async fn svg(
 #[utoipa::path(get, path = "/api/v1/tickets/{id}/qr.png", tag = "tickets",
     params(("id" = String, Path, description = "the ticket's id")),
     responses((status = 200, description = "the picture", body = Vec<u8>, content_type = "image/png")))]
-pub async fn png(
+pub(super) async fn png(
     State(app): State<App>,
     _: May<Sell>,
     Id(id): Id<TicketId>,

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 
 use super::{App, problem::Problem, tokens};
@@ -18,10 +18,10 @@ pub const ROLES: [&str; 7] =
     ["admin", "operator", "manager", "seller", "finance", "auditor", "device-admin"];
 
 /// The cookie that pages use beside the bearer token.
-pub const COOKIE: &str = "shanmen";
+pub(super) const COOKIE: &str = "shanmen";
 
 /// Something that one needs a role for.
-pub trait Duty: Send {
+pub(super) trait Duty: Send {
     /// The roles that have it, besides `admin`. Empty: every one, as long as there is a login.
     const ROLES: &'static [&'static str];
 }
@@ -30,7 +30,7 @@ macro_rules! duties {
     ($($(#[$doc:meta])* $name:ident = $roles:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $name;
+        pub(super) struct $name;
         impl Duty for $name {
             const ROLES: &'static [&'static str] = &$roles;
         }
@@ -61,7 +61,7 @@ duties! {
 
 /// A caller who has the duty `D`.
 #[derive(Debug)]
-pub struct May<D> {
+pub(super) struct May<D> {
     /// Who: for the audit trail.
     pub user: String,
     /// The digest of the token.
@@ -108,7 +108,7 @@ fn token<'h>(headers: &'h HeaderMap, method: &Method) -> Result<&'h str, Problem
             Problem::unauthorized("log in at /api/v1/login and send Authorization: Bearer <token>")
         })?;
     // SameSite=Strict keeps the cookie from other sites; this keeps it from siblings too.
-    let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if !method.is_safe() && site.is_some_and(|site| site != b"same-origin") {
         return Err(Problem::forbidden("a change by cookie must come from this site's own page"));
     }

@@ -13,7 +13,7 @@ use super::{App, json_bytes};
 
 /// The three texts.
 #[derive(Debug)]
-pub struct Texts {
+pub(super) struct Texts {
     site: Bytes,
     products: Bytes,
     /// The JWK set, which an enrolled device gets too.
@@ -26,7 +26,7 @@ impl Texts {
     ///
     /// # Errors
     /// When the definition cannot be written as JSON.
-    pub fn of(park: &ParkDefinition, keys: &KeyRing) -> serde_json::Result<Self> {
+    pub(super) fn of(park: &ParkDefinition, keys: &KeyRing) -> serde_json::Result<Self> {
         let mut park = park.clone();
         let fill = |name: &mut Option<Text>, id: &str| *name = Some(Text::or_id(name.as_ref(), id));
         fill(&mut park.site.name, &park.site.id);
@@ -64,21 +64,21 @@ fn jwk_set(keys: &KeyRing) -> Value {
 /// The site, its areas, gates and lanes.
 #[utoipa::path(get, path = "/api/v1/site", tag = "site",
     responses((status = 200, description = "{site, areas, gates, lanes}, as in the configuration", body = Object)))]
-pub async fn site(State(app): State<App>) -> Response {
+pub(super) async fn site(State(app): State<App>) -> Response {
     json_bytes(app.texts.site.clone())
 }
 
 /// What is sold.
 #[utoipa::path(get, path = "/api/v1/products", tag = "site",
     responses((status = 200, description = "{products: […]}, as in the configuration", body = Object)))]
-pub async fn products(State(app): State<App>) -> Response {
+pub(super) async fn products(State(app): State<App>) -> Response {
     json_bytes(app.texts.products.clone())
 }
 
 /// The public ticket keys as a JWK set.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "site",
     responses((status = 200, description = "{keys: [{kty: OKP, crv: Ed25519, kid, x}]}", body = Object)))]
-pub async fn keys(State(app): State<App>) -> Response {
+pub(super) async fn keys(State(app): State<App>) -> Response {
     json_bytes(app.texts.keys_text.clone())
 }
 
@@ -95,7 +95,7 @@ mod tests {
             BASE64URL_NOPAD.decode(b"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let secret = SigningKey::from_bytes(&secret.try_into().unwrap());
         let set = jwk_set(&KeyRing::new("k1".into(), secret, [], [0; 32]));
-        assert_eq!(set["keys"][0]["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPjHURo");
+        assert_eq!(set["keys"][0]["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
         assert_eq!(set["keys"][0]["kid"], "k1");
         assert_eq!(set["keys"][0]["kty"], "OKP");
     }

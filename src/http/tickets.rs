@@ -32,7 +32,7 @@ const REASON_MAX_CHARS: usize = 500;
 /// Tickets to be issued, all or none.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Order {
+pub(super) struct Order {
     /// 1 to 1,000.
     #[schema(value_type = Vec<OrderLine>)]
     tickets: Vec<NewTicket>,
@@ -41,7 +41,7 @@ pub struct Order {
 /// A ticket to be issued, for the document; [`NewTicket`] is what is read.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewTicket)]
-pub struct OrderLine {
+pub(super) struct OrderLine {
     /// What is sold.
     product: String,
     /// The local visit date, `2026-10-01`.
@@ -64,7 +64,7 @@ pub struct OrderLine {
 /// What is presented, for the document.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Credential)]
-pub struct Presented {
+pub(super) struct Presented {
     /// `qr`, `barcode`, `rfid`, `id_card`, `face`, `exchange_code`.
     r#type: String,
     /// The code, UID or number.
@@ -73,7 +73,7 @@ pub struct Presented {
 
 /// Issued tickets, in the order of the request.
 #[derive(Serialize, ToSchema)]
-pub struct Issued {
+pub(super) struct Issued {
     /// Their ids and signed codes.
     #[schema(value_type = Vec<IssuedLine>)]
     tickets: Vec<IssuedTicket>,
@@ -82,7 +82,7 @@ pub struct Issued {
 /// An issued ticket, for the document.
 #[derive(Serialize, ToSchema)]
 #[schema(as = IssuedTicket)]
-pub struct IssuedLine {
+pub(super) struct IssuedLine {
     /// Its id, a UUID.
     id: String,
     /// The signed code.
@@ -92,7 +92,7 @@ pub struct IssuedLine {
 /// Why a ticket is changed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Why {
+pub(super) struct Why {
     /// For the audit trail, 1 to 500 characters; no name and no ID number.
     pub(super) reason: String,
 }
@@ -112,7 +112,7 @@ impl Why {
 #[utoipa::path(post, path = "/api/v1/tickets", tag = "tickets", request_body = Order,
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a retry safe: the same key gets the first answer")),
     responses((status = 200, description = "issued", body = Issued)))]
-pub async fn issue(
+pub(super) async fn issue(
     State(app): State<App>,
     caller: May<Sell>,
     headers: HeaderMap,
@@ -138,7 +138,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 #[utoipa::path(get, path = "/api/v1/tickets/{id}", tag = "tickets",
     params(("id" = String, Path, description = "the ticket's id")),
     responses((status = 200, description = "the ticket", body = views::Ticket)))]
-pub async fn show(
+pub(super) async fn show(
     State(app): State<App>,
     _: May<SeeTickets>,
     Id(id): Id<TicketId>,
@@ -151,7 +151,7 @@ pub async fn show(
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/void", tag = "tickets", request_body = Why,
     params(("id" = String, Path, description = "the ticket's id")),
     responses((status = 204, description = "done")))]
-pub async fn void(
+pub(super) async fn void(
     State(app): State<App>,
     caller: May<ChangeTickets>,
     Id(id): Id<TicketId>,
@@ -164,7 +164,7 @@ pub async fn void(
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/freeze", tag = "tickets", request_body = Why,
     params(("id" = String, Path, description = "the ticket's id")),
     responses((status = 204, description = "done")))]
-pub async fn freeze(
+pub(super) async fn freeze(
     State(app): State<App>,
     caller: May<ChangeTickets>,
     Id(id): Id<TicketId>,
@@ -177,7 +177,7 @@ pub async fn freeze(
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/unfreeze", tag = "tickets", request_body = Why,
     params(("id" = String, Path, description = "the ticket's id")),
     responses((status = 204, description = "done")))]
-pub async fn unfreeze(
+pub(super) async fn unfreeze(
     State(app): State<App>,
     caller: May<ChangeTickets>,
     Id(id): Id<TicketId>,
@@ -201,7 +201,7 @@ async fn set(
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/reissue", tag = "tickets", request_body = Why,
     params(("id" = String, Path, description = "the ticket's id")),
     responses((status = 200, description = "the same ticket with its new code", body = IssuedLine)))]
-pub async fn reissue(
+pub(super) async fn reissue(
     State(app): State<App>,
     caller: May<ChangeTickets>,
     Id(id): Id<TicketId>,

@@ -6,22 +6,22 @@ use shanmen_protocols::time::UnixMs;
 
 /// Writes moments as the site's clock shows them.
 #[derive(Clone, Debug)]
-pub struct Times(TimeZone);
+pub(super) struct Times(TimeZone);
 
 impl Times {
     /// Of an IANA time zone; UTC where the name is none.
-    pub fn of(zone: &str) -> Self {
+    pub(super) fn of(zone: &str) -> Self {
         Self(TimeZone::get(zone).unwrap_or(TimeZone::UTC))
     }
 
     /// A moment, as `2026-10-01T09:00:00.250+08:00`.
-    pub fn text(&self, at: UnixMs) -> String {
+    pub(super) fn text(&self, at: UnixMs) -> String {
         let at = Timestamp::from_millisecond(at.0).unwrap_or_default();
         at.display_with_offset(self.0.to_offset(at)).to_string()
     }
 
     /// A moment that may be missing.
-    pub fn maybe(&self, at: Option<UnixMs>) -> Option<String> {
+    pub(super) fn maybe(&self, at: Option<UnixMs>) -> Option<String> {
         at.map(|at| self.text(at))
     }
 }

@@ -8,7 +8,7 @@ use super::problem::Problem;
 ///
 /// # Errors
 /// `internal` when the system gives no random numbers.
-pub fn fresh() -> Result<(String, [u8; 32]), Problem> {
+pub(super) fn fresh() -> Result<(String, [u8; 32]), Problem> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(Problem::internal)?;
     let token = BASE64URL_NOPAD.encode(&bytes);
@@ -17,6 +17,6 @@ pub fn fresh() -> Result<(String, [u8; 32]), Problem> {
 }
 
 /// The digest of a token as it was sent.
-pub fn digest(token: &str) -> [u8; 32] {
+pub(super) fn digest(token: &str) -> [u8; 32] {
     *blake3::hash(token.as_bytes()).as_bytes()
 }

@@ -28,9 +28,10 @@ const TOKEN_DAYS_MAX: u16 = 366;
 
 /// One account; never its password.
 #[derive(Serialize, ToSchema)]
-pub struct User {
+pub(super) struct User {
     /// The login name.
-    user: String,
+    #[serde(rename = "user")]
+    name: String,
     /// Its roles.
     roles: Vec<String>,
     /// Whether it can log in with a password.
@@ -39,7 +40,7 @@ pub struct User {
 
 /// All accounts.
 #[derive(Serialize, ToSchema)]
-pub struct Users {
+pub(super) struct Users {
     /// By name.
     users: Vec<User>,
 }
@@ -47,7 +48,7 @@ pub struct Users {
 /// An account to be added or changed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UserPut {
+pub(super) struct UserPut {
     /// Its roles: `admin`, `operator`, `manager`, `seller`, `finance`, `auditor`, `device-admin`.
     roles: Vec<String>,
     /// A new password, at least 10 characters; omitted: as it is, or none for a machine.
@@ -58,7 +59,7 @@ pub struct UserPut {
 /// A token for a machine.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TokenRequest {
+pub(super) struct TokenRequest {
     /// Whose name stands on the audit trail.
     user: String,
     /// What it may do.
@@ -69,7 +70,7 @@ pub struct TokenRequest {
 
 /// A token: told once.
 #[derive(Serialize, ToSchema)]
-pub struct Token {
+pub(super) struct MachineToken {
     /// Send it as `Authorization: Bearer …`.
     token: String,
     /// What it may do.
@@ -81,9 +82,9 @@ pub struct Token {
 /// All accounts.
 #[utoipa::path(get, path = "/api/v1/users", tag = "users",
     responses((status = 200, description = "all accounts", body = Users)))]
-pub async fn list(State(app): State<App>, _: May<ManageUsers>) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<App>, _: May<ManageUsers>) -> Result<Response, Problem> {
     let user = |account: Account| User {
-        user: account.user,
+        name: account.user,
         roles: account.roles,
         password: account.password_hash.is_some(),
     };
@@ -95,7 +96,7 @@ pub async fn list(State(app): State<App>, _: May<ManageUsers>) -> Result<Respons
 #[utoipa::path(put, path = "/api/v1/users/{user}", tag = "users", request_body = UserPut,
     params(("user" = String, Path, description = "the login name, [a-z0-9-]{1,32}")),
     responses((status = 204, description = "done")))]
-pub async fn put(
+pub(super) async fn put(
     State(app): State<App>,
     caller: May<ManageUsers>,
     Path(user): Path<String>,
@@ -122,8 +123,8 @@ pub async fn put(
 
 /// Makes a token for a machine.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "users", request_body = TokenRequest,
-    responses((status = 200, description = "the token, told once", body = Token)))]
-pub async fn token(
+    responses((status = 200, description = "the token, told once", body = MachineToken)))]
+pub(super) async fn token(
     State(app): State<App>,
     caller: May<ManageUsers>,
     Body(request): Body<TokenRequest>,
@@ -136,7 +137,7 @@ pub async fn token(
     let expires = app.plane.clock().now().plus_ms(i64::from(request.days) * DAY_MS);
     app.plane.put_token(digest, &request.user, &request.roles, expires).await?;
     app.audit(&caller.user, "token.make", &request.user, &request.roles.join(" ")).await?;
-    json(&Token { token, roles: request.roles, expires: app.times.text(expires) })
+    json(&MachineToken { token, roles: request.roles, expires: app.times.text(expires) })
 }
 
 fn good_user(user: &str, roles: &[String]) -> Result<(), Problem> {

@@ -1,5 +1,5 @@
 //! What goes out: the control plane's views as the API writes them, moments as RFC 3339 text,
-//! each with its schema for the OpenAPI document. Nothing here knows a request.
+//! each with its schema for the `OpenAPI` document. Nothing here knows a request.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::times::Times;
 
 /// A ticket with its history.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Ticket {
+pub(super) struct Ticket {
     /// Its id, a UUID.
     id: String,
     /// What was sold.
@@ -50,7 +50,7 @@ pub struct Ticket {
 
 /// One entitlement of a ticket.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Entitlement {
+pub(super) struct Entitlement {
     /// The areas.
     areas: Vec<String>,
     /// Uses left; null for unlimited.
@@ -59,7 +59,7 @@ pub struct Entitlement {
 
 /// Where holders of a ticket are.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Inside {
+pub(super) struct Inside {
     /// The area.
     area: String,
     /// How many of them.
@@ -68,7 +68,7 @@ pub struct Inside {
 
 /// One presentation.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Presentation {
+pub(super) struct Presentation {
     /// The scan's id, a UUID.
     id: String,
     /// When (RFC 3339).
@@ -85,7 +85,7 @@ pub struct Presentation {
 
 /// One passage.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Passage {
+pub(super) struct Passage {
     /// The grant that it ended, a UUID.
     grant: Option<String>,
     /// When (RFC 3339).
@@ -106,7 +106,7 @@ pub struct Passage {
 
 impl Ticket {
     /// The view as the API writes it.
-    pub fn of(view: api::TicketView, times: &Times) -> Self {
+    pub(super) fn of(view: api::TicketView, times: &Times) -> Self {
         let entitlement =
             |e: api::EntitlementView| Entitlement { areas: e.areas, remaining: e.remaining };
         let presentation = |p: api::PresentationView| Presentation {
@@ -152,7 +152,7 @@ impl Ticket {
 
 /// A grant without an outcome yet.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Grant {
+pub(super) struct Grant {
     /// Its id, a UUID.
     id: String,
     /// Its ticket, a UUID; null for a free exit.
@@ -173,7 +173,7 @@ pub struct Grant {
 
 impl Grant {
     /// The view as the API writes it.
-    pub fn of(view: api::GrantView, times: &Times) -> Self {
+    pub(super) fn of(view: api::GrantView, times: &Times) -> Self {
         Self {
             id: view.id.to_string(),
             ticket: view.ticket.map(|ticket| ticket.to_string()),
@@ -189,7 +189,7 @@ impl Grant {
 
 /// What came of a reported passage.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PassageResult {
+pub(super) struct PassageResult {
     /// The grant, a UUID.
     grant: String,
     /// How it ended; the first report counts.
@@ -202,7 +202,7 @@ pub struct PassageResult {
 
 impl PassageResult {
     /// The result as the API writes it.
-    pub fn of(result: api::PassageResult, times: &Times) -> Self {
+    pub(super) fn of(result: api::PassageResult, times: &Times) -> Self {
         Self {
             grant: result.grant.to_string(),
             outcome: result.outcome,
@@ -214,7 +214,7 @@ impl PassageResult {
 
 /// A device of the fleet.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Device {
+pub(super) struct Device {
     /// Its id.
     id: String,
     /// `turnstile`, `kiosk`, `handheld`, `printer`.
@@ -255,7 +255,7 @@ pub struct Device {
 
 /// A message that could not be taken.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DeviceError {
+pub(super) struct DeviceError {
     /// When (RFC 3339).
     at: String,
     /// What, where and how to mend it.
@@ -264,7 +264,7 @@ pub struct DeviceError {
 
 impl Device {
     /// The view as the API writes it.
-    pub fn of(view: api::DeviceView, times: &Times) -> Self {
+    pub(super) fn of(view: api::DeviceView, times: &Times) -> Self {
         let error = |e: api::DeviceError| DeviceError { at: times.text(e.at), problem: e.problem };
         Self {
             id: view.id.to_string(),
