@@ -78,7 +78,7 @@ impl Occupancy {
         true
     }
 
-    /// Takes places for a grant that was given before a restart, whatever the capacity is now.
+    /// Takes places whatever the capacity: for an exit, and for a grant of before a restart.
     pub(crate) fn reserve_anyway(&self, park: &Park, admission: &Admission) {
         let taken = self.reserve(park, &Admission { overridden: true, ..*admission });
         debug_assert!(taken, "an overridden admission is always given its place");

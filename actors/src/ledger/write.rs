@@ -18,9 +18,6 @@ use crate::api::AuditLine;
 /// harm to the others.
 pub(super) type Written = Result<i64, LedgerFault>;
 
-/// The first byte of a ticket state's blob.
-const STATE_VERSION: u8 = 1;
-
 /// Writes one record. An `Err` of SQLite undoes the whole group; an inner `Err` only this record,
 /// which then has written nothing.
 pub(super) fn record(
@@ -97,7 +94,7 @@ pub(super) fn tickets(to: &Connection, rows: &[TicketRow]) -> Result<(), rusqlit
     let mut holder = to.prepare_cached("INSERT INTO holders (ticket, holder) VALUES (?, ?)")?;
     for row in rows {
         let id = row.id.0.as_bytes();
-        ticket.execute(params![id, state_blob(&row.state)?])?;
+        ticket.execute(params![id, postcard(&row.state)?])?;
         for digest in &row.credentials {
             credential.execute(params![digest.0, id])?;
         }
@@ -290,7 +287,7 @@ fn mark(to: &Connection, row: &EventRow) -> Result<(), rusqlite::Error> {
 
 fn ticket_state(to: &Connection, id: TicketId, state: &TicketState) -> Result<(), rusqlite::Error> {
     to.prepare_cached("UPDATE tickets SET state = ? WHERE id = ?")?
-        .execute(params![state_blob(state)?, id.0.as_bytes()])?;
+        .execute(params![postcard(state)?, id.0.as_bytes()])?;
     Ok(())
 }
 
@@ -356,17 +353,10 @@ fn result_number(result: DecisionResult) -> u8 {
     }
 }
 
-fn state_blob(state: &TicketState) -> Result<Vec<u8>, rusqlite::Error> {
-    postcard::to_extend(state, vec![STATE_VERSION]).map_err(encoding_fault)
-}
-
-/// Reads a ticket state's blob.
+/// Reads a ticket state's blob; it begins with its version.
 pub(super) fn state_of(blob: &[u8]) -> Result<TicketState, LedgerFault> {
-    match blob.split_first() {
-        Some((&STATE_VERSION, body)) => postcard::from_bytes(body)
-            .map_err(|error| LedgerFault::Broken(format!("a ticket's state: {error}"))),
-        _ => Err(LedgerFault::Broken("a ticket's state of an unknown version".into())),
-    }
+    postcard::from_bytes(blob)
+        .map_err(|error| LedgerFault::Broken(format!("a ticket's state: {error}")))
 }
 
 fn postcard(value: &impl serde::Serialize) -> Result<Vec<u8>, rusqlite::Error> {

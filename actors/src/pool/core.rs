@@ -97,7 +97,11 @@ impl ShardCore {
         let mut verdict = self.verdict(&ask, state.as_ref());
         let mut reserved = None;
         if let Verdict::Grant(admission) = verdict {
-            if self.occupancy.reserve(&self.park, &admission) {
+            if admission.is_exit() {
+                // People must be able to leave, however full it is where they go.
+                self.occupancy.reserve_anyway(&self.park, &admission);
+                reserved = Some(admission);
+            } else if self.occupancy.reserve(&self.park, &admission) {
                 reserved = Some(admission);
             } else {
                 // Another lane took the last place since the rules looked: they look again.

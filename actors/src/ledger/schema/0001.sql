@@ -14,7 +14,7 @@ CREATE TABLE names (
 
 CREATE TABLE tickets (
     id BLOB PRIMARY KEY,
-    state BLOB NOT NULL               -- one version byte, then postcard
+    state BLOB NOT NULL               -- postcard of the rules' TicketState; begins with its version
 ) WITHOUT ROWID;
 
 CREATE TABLE credentials (
