@@ -94,7 +94,8 @@ pub(super) async fn import(
         done: Imported::default(),
     };
     let taken = intake.all(request.into_body()).await;
-    let done = intake.done;
+    let mut done = intake.done;
+    done.rejected.sort_by_key(|line| line.line);
     let note = format!("accepted {} rejected {}", done.accepted, done.rejected_count);
     app.audit(&caller.user, "ticket.import", "", &note).await?;
     match taken {

@@ -19,6 +19,7 @@ use super::{
     roles::{ManageUsers, May},
     tokens,
 };
+use crate::first_login;
 
 /// A day.
 const DAY_MS: i64 = 86_400_000;
@@ -108,6 +109,7 @@ pub(super) async fn put(
         return Err(Problem::new(StatusCode::CONFLICT, "conflict", detail));
     }
     let known = app.plane.account(&user).await?;
+    let renewed = put.password.is_some();
     let password_hash = match put.password {
         Some(password) => {
             good_password(&password)?;
@@ -117,6 +119,9 @@ pub(super) async fn put(
     };
     let note = put.roles.join(" ");
     app.plane.put_account(Account { user: user.clone(), password_hash, roles: put.roles }).await?;
+    if renewed {
+        first_login::forget(&app.data, &user);
+    }
     app.audit(&caller.user, "user.put", &user, &note).await?;
     Ok(StatusCode::NO_CONTENT)
 }
