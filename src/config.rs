@@ -281,6 +281,7 @@ fn park(tree: &mut Tree<'_>, overrides: &[Override]) -> Option<ParkDefinition> {
         let hint = "name a file with the whole park by --config".to_owned();
         tree.fault_at("site", "the sample park's site cannot be changed".to_owned(), hint);
     }
+    let before = tree.faults.len();
     let site = tree.required("site");
     let park = ParkDefinition {
         areas: tree.list("areas"),
@@ -290,7 +291,7 @@ fn park(tree: &mut Tree<'_>, overrides: &[Override]) -> Option<ParkDefinition> {
         site: site?,
     };
     // References to what could not be read would be told as faults of their own.
-    if !tree.faults.is_empty() {
+    if tree.faults.len() > before {
         return None;
     }
     for fault in Park::compile(&park).err().unwrap_or_default() {

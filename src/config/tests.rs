@@ -64,6 +64,8 @@ fn every_fault_is_told_at_once_with_its_place() {
 #[test]
 fn a_reference_into_nowhere_has_its_line() {
     let told = faults(&PARK.replace("gate = \"g\"", "gate = \"west\""));
+    let more = faults(&format!("[server]\ncolour = 1\n{}", PARK.replace("\"g\"\nto", "\"h\"\nto")));
+    assert!(more.contains("colour") && more.contains("no gate \"g\""), "all at once: {more}");
     assert!(told.starts_with("x.toml:11:8: lanes[0].gate: there is no gate \"west\""), "{told}");
     assert!(told.contains("fix: there is g"), "{told}");
 }
