@@ -139,7 +139,7 @@ impl ControlPlane {
             hot.open(grant);
         }
         let deltas = flow.deltas();
-        let flow = flow.start(stage.arbiter(0));
+        let flow = flow.start(stage.side());
 
         let queue = Arc::clone(&ledger);
         let core = ShardCore {

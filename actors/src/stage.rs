@@ -1,4 +1,5 @@
-//! The threads on which the actors play: an actix system with one arbiter for each core.
+//! The threads on which the actors play: an actix system with one arbiter for each core, and one
+//! for the flow, whose counting must not hold up a lane.
 //!
 //! The system runs on a thread of its own, so that the program's runtime stays tokio's.
 
@@ -11,18 +12,19 @@ use tokio::sync::oneshot;
 pub(crate) struct Stage {
     system: System,
     arbiters: Vec<ArbiterHandle>,
+    side: ArbiterHandle,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Stage {
-    /// Starts `count` arbiters.
+    /// Starts `count` arbiters for the path of a scan, and one beside it.
     pub(crate) async fn start(count: usize) -> Result<Self, String> {
         let (ready, started) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("actors".into())
             .spawn(move || {
                 let runner = System::new();
-                let arbiters: Vec<Arbiter> = (0..count.max(1)).map(|_| Arbiter::new()).collect();
+                let arbiters: Vec<Arbiter> = (0..=count.max(1)).map(|_| Arbiter::new()).collect();
                 let handles = arbiters.iter().map(Arbiter::handle).collect::<Vec<_>>();
                 if ready.send((System::current(), handles)).is_err() {
                     return;
@@ -38,12 +40,18 @@ impl Stage {
                 }
             })
             .map_err(|error| format!("cannot start the actors' thread: {error}"))?;
-        let (system, arbiters) =
-            started.await.map_err(|_| "the actor system did not start".to_owned())?;
-        Ok(Self { system, arbiters, thread: Mutex::new(Some(thread)) })
+        let lost = |_| "the actor system did not start".to_owned();
+        let (system, mut arbiters) = started.await.map_err(lost)?;
+        let side = arbiters.pop().ok_or("no arbiter was started")?;
+        Ok(Self { system, arbiters, side, thread: Mutex::new(Some(thread)) })
     }
 
-    /// The arbiters.
+    /// The arbiter beside the path of a scan.
+    pub(crate) fn side(&self) -> &ArbiterHandle {
+        &self.side
+    }
+
+    /// The arbiters of the path of a scan.
     pub(crate) fn arbiters(&self) -> &[ArbiterHandle] {
         &self.arbiters
     }

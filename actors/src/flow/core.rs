@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use shanmen_protocols::{
     device::Outcome,
     feed::{
-        AreaNow, Delta, GateNow, LaneCondition, LaneNow, Latency, Level, Recent, RecentKind,
+        AreaNow, Delta, GateNow, LaneCondition, LaneNow, Level, Recent, RecentKind,
         SiteInfo, Snapshot, Text, Today,
     },
     ids::{DeviceId, Direction},
@@ -17,7 +17,7 @@ use shanmen_rules::{
     definition::{CapacityAction, LaneDirection},
 };
 
-use super::{Occupancy, rate::Minute};
+use super::{Occupancy, latency::SlidingLatency, rate::Minute};
 use crate::ledger::{Moved, Refused};
 
 /// A quarter of an hour in milliseconds: the step of the day's curve.
@@ -43,7 +43,7 @@ pub(crate) struct FlowCore {
     entries: Minute,
     exits: Minute,
     hour: i64,
-    latency: Vec<u32>,
+    latency: SlidingLatency,
     counted: i64,
     lines: u64,
     pending: Vec<Recent>,
@@ -70,7 +70,7 @@ impl FlowCore {
             entries: Minute::default(),
             exits: Minute::default(),
             hour: now.0.div_euclid(3_600_000),
-            latency: Vec::with_capacity(4096),
+            latency: SlidingLatency::new(),
             counted: 0,
             lines: 0,
             pending: Vec::new(),
@@ -187,9 +187,7 @@ impl FlowCore {
 
     /// Takes how long a decision took, in microseconds.
     pub(crate) fn decided_in(&mut self, micros: u32) {
-        if self.latency.len() < self.latency.capacity() {
-            self.latency.push(micros);
-        }
+        self.latency.add(micros);
     }
 
     /// Takes a lane's new condition.
@@ -231,7 +229,7 @@ impl FlowCore {
         }
     }
 
-    /// Once a second: rates slide, the hour turns, the latency of the last second is shown.
+    /// Once a second: rates slide, the hour turns, the latency of the last minute is shown.
     pub(crate) fn second(&mut self, now: UnixMs) {
         let hour = now.0.div_euclid(3_600_000);
         let today = &mut self.state.today;
@@ -250,9 +248,9 @@ impl FlowCore {
             row.out_per_min = count.outward.sum(now);
             row.denied_per_min = count.denied.sum(now);
         }
-        if !self.latency.is_empty() {
-            today.decision = percentiles(&mut self.latency);
-            self.latency.clear();
+        let decision = self.latency.second();
+        if today.decision != decision {
+            today.decision = decision;
             self.today_changed = true;
         }
     }
@@ -376,16 +374,6 @@ fn class_of(park: &Park, product: Option<ProductIx>) -> Option<String> {
 
 fn changed<Row: Clone + PartialEq>(now: &[Row], shown: &[Row]) -> Vec<Row> {
     now.iter().zip(shown).filter(|(now, shown)| now != shown).map(|(now, _)| now.clone()).collect()
-}
-
-fn percentiles(micros: &mut [u32]) -> Latency {
-    micros.sort_unstable();
-    let at = |percent: usize| micros[(micros.len() - 1) * percent / 100];
-    Latency {
-        p50_us: at(50),
-        p99_us: at(99),
-        count: u32::try_from(micros.len()).unwrap_or(u32::MAX),
-    }
 }
 
 fn level(park: &Park, inside: u32, capacity: Option<u32>) -> Level {

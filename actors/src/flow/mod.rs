@@ -6,6 +6,7 @@
 //! on the glass.
 
 mod core;
+mod latency;
 mod occupancy;
 mod rate;
 
