@@ -15,7 +15,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use shanmen_actors::api::{BrokerChoice, Durability};
+use shanmen_actors::api::{BrokerChoice, DeviceSpec, Durability};
 use shanmen_rules::{Park, ParkDefinition};
 
 use self::{
@@ -59,6 +59,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// `[dashboards]`
     pub dashboards: Dashboards,
+    /// `[[devices]]`: approved from the start, each bound to its place.
+    pub devices: Vec<DeviceSpec>,
     /// The site, its areas, gates and lanes, and its products.
     pub park: ParkDefinition,
 }
@@ -170,7 +172,7 @@ pub fn load(path: Option<&Path>, overrides: &[Override]) -> Result<Config, Fault
 /// All faults at once.
 pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Config, Faults> {
     let mut tree = Tree::parse(text, overrides);
-    let known = [&SECTIONS[..], &LISTS[..]].concat();
+    let known = [&SECTIONS[..], &LISTS[..], &["devices"]].concat();
     tree.only(&known);
     let server: Server = tree.section("server");
     let broker: Broker = tree.section("broker");
@@ -183,7 +185,11 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Config, F
         let problem = format!("{} would serve the pages and logins in clear text", server.http);
         tree.fault_at("server.http", problem, plaintext_hint());
     }
+    let devices = tree.list("devices");
     let park = park(&mut tree, overrides);
+    if let Some(park) = &park {
+        check_devices(&mut tree, &devices, park);
+    }
     let mut list = tree.faults;
     if let (Some(park), true) = (park, list.is_empty()) {
         return Ok(Config {
@@ -193,6 +199,7 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Config, F
             heartbeat_s: broker.heartbeat_s,
             ledger,
             dashboards,
+            devices,
             park,
         });
     }
@@ -258,6 +265,27 @@ fn check_broker(tree: &mut Tree<'_>, broker: &Broker, security: Security) -> Bro
             let hint = "write mqtt://user:password@host:1883".to_owned();
             tree.fault_at("broker.url", problem, hint);
             embedded
+        }
+    }
+}
+
+fn check_devices(tree: &mut Tree<'_>, devices: &[DeviceSpec], park: &ParkDefinition) {
+    for (n, device) in devices.iter().enumerate() {
+        if devices[..n].iter().any(|other| other.id == device.id) {
+            let problem = format!("there are two devices {}", device.id);
+            tree.fault_at(&format!("devices[{n}].id"), problem, "give it another id".to_owned());
+        }
+        if let Some(gate) = &device.gate
+            && !park.gates.iter().any(|one| one.id == gate.as_str())
+        {
+            let hint = "name a gate of [[gates]]".to_owned();
+            tree.fault_at(&format!("devices[{n}].gate"), format!("there is no gate {gate}"), hint);
+        }
+        if let Some(lane) = &device.lane
+            && !park.lanes.iter().any(|one| one.id == lane.as_str())
+        {
+            let hint = "name a lane of [[lanes]]".to_owned();
+            tree.fault_at(&format!("devices[{n}].lane"), format!("there is no lane {lane}"), hint);
         }
     }
 }

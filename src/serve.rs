@@ -107,6 +107,7 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
     let settings = Settings {
         park: config.park.clone(),
         data: ledger,
+        devices: config.devices.clone(),
         durability: config.ledger.durability,
         broker: config.broker.clone(),
         keys,

@@ -146,8 +146,19 @@ fn the_clock_is_read_in_clock_files_only() {
 #[test]
 fn the_top_level_holds_what_it_should() {
     let known = [
-        "Cargo.toml", "Cargo.lock", "src", "actors", "devices", "protocols", "dashboards", "tests",
-        "loadtest", "README.md", "deploy", "target", "shanmen-data",
+        "Cargo.toml",
+        "Cargo.lock",
+        "src",
+        "actors",
+        "devices",
+        "protocols",
+        "dashboards",
+        "tests",
+        "loadtest",
+        "README.md",
+        "deploy",
+        "target",
+        "shanmen-data",
     ];
     for entry in fs::read_dir(root()).expect("the root").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

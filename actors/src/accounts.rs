@@ -8,7 +8,7 @@ use shanmen_protocols::time::UnixMs;
 use crate::{
     api::{Account, AuditLine, Fault},
     clock::Clock,
-    ledger::{Ledger, Record, SqliteLedger, commit},
+    ledger::{Ledger, Record, SqliteLedger, TokenRow, commit},
     twin::fault,
 };
 
@@ -24,11 +24,7 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     /// With the tokens of the ledger.
-    pub(crate) fn new(
-        ledger: Arc<SqliteLedger>,
-        clock: Clock,
-        tokens: Vec<([u8; 32], String, Vec<String>, UnixMs)>,
-    ) -> Self {
+    pub(crate) fn new(ledger: Arc<SqliteLedger>, clock: Clock, tokens: Vec<TokenRow>) -> Self {
         let tokens =
             tokens.into_iter().map(|(digest, user, roles, end)| (digest, (user, roles, end)));
         Self { ledger, clock, tokens: tokens.collect() }

@@ -54,6 +54,8 @@ pub struct Settings {
     pub park: ParkDefinition,
     /// Where the ledger's files lie.
     pub data: PathBuf,
+    /// Devices that are approved from the start; their logins come by claims.
+    pub devices: Vec<DeviceSpec>,
     /// When a grant may leave.
     pub durability: Durability,
     /// The broker.
@@ -66,6 +68,22 @@ pub struct Settings {
     pub shards: usize,
     /// How often a device shows that it lives, in seconds.
     pub heartbeat_s: u32,
+}
+
+/// A device of the configuration: approved, and bound to its place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceSpec {
+    /// Its id.
+    pub id: DeviceId,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// The gate that it serves.
+    #[serde(default)]
+    pub gate: Option<GateId>,
+    /// The lane that it serves.
+    #[serde(default)]
+    pub lane: Option<LaneId>,
 }
 
 /// Why the control plane could not do what was asked, by who can act.

@@ -14,7 +14,7 @@ pub struct Clock(Arc<dyn Fn() -> UnixMs + Send + Sync>);
 impl Clock {
     /// The machine's own clock.
     pub fn system() -> Self {
-        Self(Arc::new(|| system_now()))
+        Self(Arc::new(system_now))
     }
 
     /// A clock that tells what `now` says; for tests.

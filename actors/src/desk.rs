@@ -329,7 +329,7 @@ impl Desk {
         };
         let (done, changed) = oneshot::channel();
         self.pool
-            .give(Some(id), Task::Change(Change { id, how, audit, done }))
+            .give(Some(id), Task::Change(Box::new(Change { id, how, audit, done })))
             .map_err(|_| Fault::Busy("the shard's mailbox"))?;
         let lost = || Fault::Internal("the shard failed at this change".into());
         let (state, committed) = changed.await.map_err(|_| lost())??;

@@ -5,11 +5,16 @@
 
 use std::sync::Arc;
 
-use shanmen_protocols::{ids::DeviceId, topic};
+use shanmen_protocols::{
+    ids::{DeviceId, GateId, LaneId},
+    topic,
+};
 use shanmen_rules::Park;
 
 use crate::{
-    api::{AuditLine, Claim, ClaimRequest, DeviceStanding, EnrolRequest, Enrolled, Fault},
+    api::{
+        AuditLine, Claim, ClaimRequest, DeviceSpec, DeviceStanding, EnrolRequest, Enrolled, Fault,
+    },
     clock::Clock,
     ledger::{ClaimRow, DeviceRow, Ledger, Record, SqliteLedger, commit},
     registry::{Device, Registry},
@@ -41,7 +46,8 @@ impl Enrolment {
             let limits = format!("minutes: {minutes} is not within 1 and {CLAIM_MINUTES_MAX}");
             return Err(Fault::Invalid(limits));
         }
-        self.check_place(&request)?;
+        check_place(&self.park, request.gate.as_ref(), request.lane.as_ref())
+            .map_err(Fault::Invalid)?;
         let now = self.clock.now();
         let code = claim_code()?;
         let row = ClaimRow {
@@ -65,25 +71,6 @@ impl Enrolment {
             .await
             .map_err(fault)?;
         Ok(Claim { claim: code, device: request.device, expires_at })
-    }
-
-    fn check_place(&self, request: &ClaimRequest) -> Result<(), Fault> {
-        let gate = match &request.gate {
-            Some(gate) => Some(self.park.gate_ix(gate.as_str()).ok_or_else(|| {
-                Fault::Invalid(format!("gate: there is no gate {gate}: see /api/v1/site"))
-            })?),
-            None => None,
-        };
-        let Some(lane) = &request.lane else { return Ok(()) };
-        let ix = self.park.lane_ix(lane.as_str()).ok_or_else(|| {
-            Fault::Invalid(format!("lane: there is no lane {lane}: see /api/v1/site"))
-        })?;
-        let at = self.park.lane(ix).gate;
-        if gate.is_some_and(|gate| gate != at) {
-            let of = &self.park.gate(at).id;
-            return Err(Fault::Invalid(format!("lane: {lane} is at gate {of}")));
-        }
-        Ok(())
     }
 
     /// Trades a claim for a login, once. The device's earlier login is over.
@@ -147,6 +134,58 @@ impl Enrolment {
         commit(&*self.ledger, record).await.map_err(fault)?;
         Ok(self.registry.put(row))
     }
+}
+
+/// Puts the configuration's devices into the registry: new ones are approved, known ones are bound
+/// to the place that the configuration says; a secret that was traded stays good.
+pub(crate) async fn register(
+    specs: &[DeviceSpec],
+    park: &Park,
+    ledger: &SqliteLedger,
+    registry: &Registry,
+    clock: &Clock,
+) -> Result<(), Fault> {
+    for spec in specs {
+        check_place(park, spec.gate.as_ref(), spec.lane.as_ref())
+            .map_err(|problem| Fault::Invalid(format!("devices: {}: {problem}", spec.id)))?;
+        let known = registry.get(spec.id.as_str()).map(|device| device.row());
+        let row = DeviceRow {
+            id: spec.id.clone(),
+            kind: spec.kind,
+            gate: spec.gate.clone(),
+            lane: spec.lane.clone(),
+            standing: known.as_ref().map_or(DeviceStanding::Approved, |row| row.standing),
+            secret: known.as_ref().and_then(|row| row.secret),
+            serial: known.as_ref().map(|row| row.serial.clone()).unwrap_or_default(),
+            model: known.as_ref().map(|row| row.model.clone()).unwrap_or_default(),
+            since: known.as_ref().map_or_else(|| clock.now(), |row| row.since),
+        };
+        if known.as_ref() != Some(&row) {
+            let record = Record::Device { row: Box::new(row.clone()), audit: None };
+            commit(ledger, record).await.map_err(fault)?;
+            registry.put(row);
+        }
+    }
+    Ok(())
+}
+
+fn check_place(park: &Park, gate: Option<&GateId>, lane: Option<&LaneId>) -> Result<(), String> {
+    let gate = match gate {
+        Some(gate) => Some(
+            park.gate_ix(gate.as_str())
+                .ok_or_else(|| format!("gate: there is no gate {gate}: see /api/v1/site"))?,
+        ),
+        None => None,
+    };
+    let Some(lane) = lane else { return Ok(()) };
+    let ix = park
+        .lane_ix(lane.as_str())
+        .ok_or_else(|| format!("lane: there is no lane {lane}: see /api/v1/site"))?;
+    let at = park.lane(ix).gate;
+    if gate.is_some_and(|gate| gate != at) {
+        return Err(format!("lane: {lane} is at gate {}", park.gate(at).id));
+    }
+    Ok(())
 }
 
 fn claim_code() -> Result<String, Fault> {

@@ -26,6 +26,9 @@ use crate::{
 /// How much of a problem's text is kept, in bytes.
 const PROBLEM_MAX_BYTES: usize = 200;
 
+/// Takes the hello of a device that the registry does not know.
+pub(crate) type Stranger = Box<dyn Fn(&DeviceId, &Hello) + Send + Sync>;
+
 /// The way in.
 pub(crate) struct Intake {
     site: SiteId,
@@ -34,8 +37,8 @@ pub(crate) struct Intake {
     twins: DashMap<DeviceId, Addr<Twin>>,
     /// Set once the twins can work; what arrives before is refused as `starting`.
     shared: OnceLock<Arc<Shared>>,
-    /// Takes the hello of a device that the registry does not know (outside brokers only).
-    stranger: OnceLock<Box<dyn Fn(&DeviceId, &Hello) + Send + Sync>>,
+    /// Only an outside broker lets such a device speak at all.
+    stranger: OnceLock<Stranger>,
 }
 
 impl Intake {
@@ -52,11 +55,7 @@ impl Intake {
     }
 
     /// Opens the way: from now on messages reach their twins.
-    pub(crate) fn open(
-        &self,
-        shared: Arc<Shared>,
-        stranger: Box<dyn Fn(&DeviceId, &Hello) + Send + Sync>,
-    ) {
+    pub(crate) fn open(&self, shared: Arc<Shared>, stranger: Stranger) {
         if self.shared.set(shared).is_err() || self.stranger.set(stranger).is_err() {
             tracing::error!("the intake was opened twice");
         }

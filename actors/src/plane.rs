@@ -30,7 +30,7 @@ use crate::{
     },
     clock::{Clock, Stopwatch},
     desk::Desk,
-    enrolment::Enrolment,
+    enrolment::{self, Enrolment},
     flow::{Flow, FlowParts, FlowSender, Occupancy},
     intake::Intake,
     keys::{Digest, KeyRing},
@@ -124,6 +124,7 @@ impl ControlPlane {
         let occupancy = Arc::new(Occupancy::new(&park));
         let fleet = Arc::new(Fleet::default());
         let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
+        enrolment::register(&settings.devices, &park, &ledger, &registry, &clock).await?;
         let stage = Stage::start(cores(settings.shards)).await.map_err(Fault::Internal)?;
 
         let flow = Flow::load(FlowParts {
@@ -641,11 +642,13 @@ async fn open(settings: &Settings) -> Result<Opened, Fault> {
         let loaded = ledger
             .load(
                 now,
-                &mut |id, blob| {
-                    hot.put(id, ledger::ticket_state(blob)?);
-                    Ok(())
+                ledger::Rows {
+                    ticket: &mut |id, blob| {
+                        hot.put(id, ledger::ticket_state(blob)?);
+                        Ok(())
+                    },
+                    credential: &mut |digest, ticket| hot.lead(Digest(digest), ticket),
                 },
-                &mut |digest, ticket| hot.lead(Digest(digest), ticket),
             )
             .map_err(fault)?;
         let (tickets, _) = hot.sizes();

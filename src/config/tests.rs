@@ -34,6 +34,18 @@ fn over(name: &str, section: &str, key: &str, value: &str) -> Override {
 }
 
 #[test]
+fn devices_of_the_file_are_bound_to_places_that_exist() {
+    let park = "[site]\nid = \"p\"\ntimezone = \"UTC\"\n[[areas]]\nid = \"park\"\n[[gates]]\nid = \"g\"\n\
+                from = \"outside\"\nto = \"park\"\n[[lanes]]\nid = \"n1\"\ngate = \"g\"\n";
+    let device = |lane: &str| {
+        format!("{park}[[devices]]\nid = \"t1\"\nkind = \"turnstile\"\nlane = \"{lane}\"\n")
+    };
+    assert_eq!(parse("f", &device("n1"), &[]).unwrap().devices.len(), 1);
+    let faults = parse("f", &device("n9"), &[]).unwrap_err().to_string();
+    assert!(faults.contains("n9"), "{faults}");
+}
+
+#[test]
 fn the_sample_park_is_a_whole_scenic_area() {
     let config = load(None, &[]).unwrap();
     let park = Park::compile(&config.park).unwrap_or_else(|faults| panic!("{faults:?}"));

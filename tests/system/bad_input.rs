@@ -34,8 +34,11 @@ async fn nonsense_is_refused_by_name_and_other_lanes_do_not_notice() {
     problem_of(&server, "t2", "UUID").await;
     bad.say("scan", &json!({ "id": id, "credential": { "type": "qr", "data": 7 } })).await;
     problem_of(&server, "t2", "expected a string").await;
-    bad.say("scan", &json!({ "id": id, "direction": "up", "credential": { "type": "qr", "data": "x" } }))
-        .await;
+    bad.say(
+        "scan",
+        &json!({ "id": id, "direction": "up", "credential": { "type": "qr", "data": "x" } }),
+    )
+    .await;
     problem_of(&server, "t2", "`in` or `out`").await;
     bad.say("event", &json!({ "epoch": "e", "seq": -1, "type": "passage" })).await;
     problem_of(&server, "t2", "up/event").await;
@@ -76,8 +79,7 @@ async fn a_wrong_password_and_a_stranger_are_not_let_in() {
     let server = Server::start().await;
     let (user, _) = server.enrol("t1", "n1").await;
     for (user, password) in [(user.as_str(), "wrong"), ("nobody", "x"), ("", "")] {
-        let mut options =
-            rumqttc::MqttOptions::new("guest", server.mqtt.0.clone(), server.mqtt.1);
+        let mut options = rumqttc::MqttOptions::new("guest", server.mqtt.0.clone(), server.mqtt.1);
         if !user.is_empty() {
             options.set_credentials(user, password);
         }

@@ -8,8 +8,7 @@ use crate::support::{Server, device::Device, today};
 async fn killed_between_decision_and_passage_nothing_is_lost_and_nothing_double() {
     let mut server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let (id, code) =
-        server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
+    let (id, code) = server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
     let (_, inside) = server.ticket(json!({ "product": "pass" })).await;
     let first = lane.scan(&inside).await;
     lane.pass(&first["grant"], "taken", 1).await;
@@ -38,7 +37,10 @@ async fn killed_between_decision_and_passage_nothing_is_lost_and_nothing_double(
     server.kill();
     server.restart().await;
     let snapshot = server.snapshot().await;
-    assert_eq!((&snapshot["today"]["in_site"], &snapshot["today"]["entries"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        (&snapshot["today"]["in_site"], &snapshot["today"]["entries"]),
+        (&json!(2), &json!(2))
+    );
     assert_eq!(snapshot["areas"][0]["reserved"], 0);
 }
 
@@ -46,8 +48,7 @@ async fn killed_between_decision_and_passage_nothing_is_lost_and_nothing_double(
 async fn the_same_scan_id_gets_the_first_answer_after_a_restart_too() {
     let mut server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let (_, code) =
-        server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
+    let (_, code) = server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
     let id = uuid::Uuid::now_v7().to_string();
     let scan = lane.scan_message(&id, &code);
     lane.say("scan", &scan).await;

@@ -77,7 +77,10 @@ async fn mosquittos_own_tools_can_be_a_lane() {
     };
     // The subscription is there once the answer to a hello comes; hellos may be repeated.
     eventually("an accepted hello", async || {
-        say("hello", &json!({ "protocol": "1.0", "kind": "turnstile", "session": "7", "epoch": "e" }));
+        say(
+            "hello",
+            &json!({ "protocol": "1.0", "kind": "turnstile", "session": "7", "epoch": "e" }),
+        );
         let text = std::fs::read_to_string(&heard).ok()?;
         text.contains("\"accepted\"").then_some(())
     })
@@ -86,10 +89,13 @@ async fn mosquittos_own_tools_can_be_a_lane() {
     say("scan", &json!({ "id": id, "credential": { "type": "qr", "data": code } }));
     let decision = downlink("decision").await;
     assert_eq!((&decision["id"], &decision["result"]), (&json!(id), &json!("grant")));
-    say("event", &json!({
-        "epoch": "e", "seq": 1, "type": "passage", "grant": decision["grant"],
-        "outcome": "taken", "count": 1,
-    }));
+    say(
+        "event",
+        &json!({
+            "epoch": "e", "seq": 1, "type": "passage", "grant": decision["grant"],
+            "outcome": "taken", "count": 1,
+        }),
+    );
     assert_eq!(downlink("event-ack").await["upto"], 1);
     server.until("one in the park", |s| s["today"]["in_site"] == 1).await;
     drop(listener.kill());

@@ -14,8 +14,7 @@ fn admission(id: &str, code: &str) -> Value {
 #[tokio::test]
 async fn a_system_without_mqtt_admits_by_the_same_rules() {
     let server = Server::start().await;
-    let (_, code) =
-        server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
+    let (_, code) = server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
     let id = Uuid::now_v7().to_string();
     let first = server.post("/api/v1/admissions", &admission(&id, &code)).await;
     assert_eq!((first.status, &first.body["result"]), (200, &json!("grant")), "{:?}", first.body);
@@ -71,12 +70,17 @@ async fn what_is_wrong_is_told_as_a_problem_with_its_place() {
         assert_eq!(answer.kind.split(';').next(), Some("application/problem+json"), "{path}");
         assert!(answer.body.to_string().contains(word), "{path}: {}", answer.body);
     }
-    assert_eq!(server.get("/api/v1/tickets/00000000-0000-7000-8000-000000000000").await.status, 404);
+    assert_eq!(
+        server.get("/api/v1/tickets/00000000-0000-7000-8000-000000000000").await.status,
+        404
+    );
     assert_eq!(server.get("/api/v1/nowhere").await.status, 404);
     server.token.clear();
     assert_eq!(server.post("/api/v1/tickets", &json!({ "tickets": [] })).await.status, 401);
     assert_eq!(server.get("/api/v1/devices").await.status, 401);
-    for open in ["/healthz", "/readyz", "/metrics", "/api/v1/site", "/api/v1/products", "/api/v1/keys"] {
+    for open in
+        ["/healthz", "/readyz", "/metrics", "/api/v1/site", "/api/v1/products", "/api/v1/keys"]
+    {
         assert_eq!(server.get(open).await.status, 200, "{open}");
     }
     let login = json!({ "user": "admin", "password": "guess" });
@@ -99,16 +103,17 @@ async fn a_claim_is_traded_once() {
     assert!((400..500).contains(&server.post("/enrol", &guess).await.status));
 }
 
+fn line(product: &str, code: &str) -> String {
+    let shown = json!([{ "type": "qr", "data": code }]);
+    format!("{}\n", json!({ "product": product, "credentials": shown }))
+}
+
 #[tokio::test]
 async fn an_import_tells_which_lines_it_did_not_take() {
     let server = Server::start().await;
-    let mut lines = String::new();
-    for n in 0..250 {
-        let product = if n == 123 { "nothing" } else { "pass" };
-        lines += &format!(
-            "{{\"product\":\"{product}\",\"credentials\":[{{\"type\":\"qr\",\"data\":\"OLD-{n}\"}}]}}\n"
-        );
-    }
+    let lines =
+        (0..250).map(|n| line(if n == 123 { "nothing" } else { "pass" }, &format!("OLD-{n}")));
+    let lines = lines.collect::<Vec<_>>().concat();
     let request = client()
         .post(format!("{}/api/v1/tickets/import", server.http))
         .header("content-type", "application/x-ndjson")
@@ -128,11 +133,7 @@ async fn an_import_of_many_does_not_stall_the_gates() {
     const TICKETS: usize = 50_000;
     let server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let lines: String = (0..TICKETS)
-        .map(|n| {
-            format!("{{\"product\":\"pass\",\"credentials\":[{{\"type\":\"qr\",\"data\":\"B{n}\"}}]}}\n")
-        })
-        .collect();
+    let lines = (0..TICKETS).map(|n| line("pass", &format!("B{n}"))).collect::<Vec<_>>().concat();
     let request = client()
         .post(format!("{}/api/v1/tickets/import", server.http))
         .header("content-type", "application/x-ndjson")

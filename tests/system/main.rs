@@ -1,5 +1,7 @@
 //! Whole-system tests: the real program as a process, over real sockets, by subject.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 mod bad_input;
 mod demo;
 mod durability;

@@ -18,9 +18,11 @@ async fn a_visitor_walks_in_through_an_outside_broker() {
     server.until("one in the park", |s| s["today"]["in_site"] == 1).await;
     lane.vanish();
     server
-        .until("the will", |s| s["lanes"].as_array().is_some_and(|lanes| {
-            lanes.iter().any(|lane| lane["id"] == "n1" && lane["condition"] == "offline")
-        }))
+        .until("the will", |s| {
+            s["lanes"].as_array().is_some_and(|lanes| {
+                lanes.iter().any(|lane| lane["id"] == "n1" && lane["condition"] == "offline")
+            })
+        })
         .await;
 }
 
@@ -53,10 +55,8 @@ async fn the_program_comes_back_when_the_broker_does() {
     })
     .await;
     let Some(_broker) = Mosquitto::start_on(port).await else { return };
-    eventually("ready again", async || {
-        (server.get("/readyz").await.status == 200).then_some(())
-    })
-    .await;
+    eventually("ready again", async || (server.get("/readyz").await.status == 200).then_some(()))
+        .await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
     assert_eq!(lane.scan("NOTHING").await["reason"], "unknown_ticket");
 }

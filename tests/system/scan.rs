@@ -16,8 +16,7 @@ fn row<'a>(snapshot: &'a Value, kind: &str, id: &str) -> &'a Value {
 async fn a_visitor_walks_in_and_is_counted_and_walks_out_again() {
     let server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let (id, code) =
-        server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
+    let (id, code) = server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
 
     let decision = lane.scan(&code).await;
     assert_eq!(decision["result"], "grant", "{decision}");
@@ -36,8 +35,8 @@ async fn a_visitor_walks_in_and_is_counted_and_walks_out_again() {
     assert_eq!(row(&after, "areas", "park")["reserved"], 0);
     assert_eq!(row(&after, "gates", "north")["in_today"], 1);
     assert_eq!(row(&after, "lanes", "n1")["condition"], "online");
-    let line = after["recent"].as_array().and_then(|lines| lines.last()).expect("a line");
-    assert_eq!((&line["kind"], &line["class"]), (&json!("passage"), &json!("adult")));
+    let newest = after["recent"].as_array().and_then(|lines| lines.last()).expect("a line");
+    assert_eq!((&newest["kind"], &newest["class"]), (&json!("passage"), &json!("adult")));
 
     let ticket = server.get(&format!("/api/v1/tickets/{id}")).await.body;
     assert_eq!(ticket["entries"], 1);
@@ -92,9 +91,8 @@ async fn a_ticket_in_progress_is_not_given_away_at_another_lane() {
 async fn a_group_that_enters_in_part_keeps_the_rest() {
     let server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let (_, code) = server
-        .ticket(json!({ "product": "group", "visit_date": today(), "persons": 30 }))
-        .await;
+    let (_, code) =
+        server.ticket(json!({ "product": "group", "visit_date": today(), "persons": 30 })).await;
     let decision = lane.scan(&code).await;
     assert_eq!(decision["persons"], 30);
     lane.pass(&decision["grant"], "partial", 20).await;
@@ -200,9 +198,7 @@ async fn a_replayed_event_is_acknowledged_and_counts_once() {
 async fn what_comes_after_a_gap_is_kept_and_not_acknowledged() {
     let server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let event = |lane: &Device, seq: u64| {
-        json!({ "epoch": lane.epoch, "seq": seq, "type": "boot", "reason": "test" })
-    };
+    let event = |lane: &Device, seq: u64| json!({ "epoch": lane.epoch, "seq": seq, "type": "boot", "reason": "test" });
     let third = event(&lane, 3);
     lane.say("event", &third).await;
     assert_eq!(lane.next("event-ack").await["upto"], 0);

@@ -83,12 +83,15 @@ async fn a_late_and_a_retained_decision_never_move_the_barrier() {
     let lane = VirtualTurnstile::start(config, Clock::default(), stop.clone());
     let hello = hostile.next("/up/hello").await;
     hostile
-        .say(false, &json!({
-            "type": "hello", "session": hello["session"], "status": "accepted",
-            "server_time": 1_760_000_000_000_i64, "heartbeat_s": 30, "acked": 0, "retry_s": 5,
-        }))
+        .say(
+            false,
+            &json!({
+                "type": "hello", "session": hello["session"], "status": "accepted",
+                "server_time": 1_760_000_000_000_i64, "heartbeat_s": 30, "acked": 0, "retry_s": 5,
+            }),
+        )
         .await;
-    lane.ready().await;
+    lane.ready().await.expect("accepted");
 
     // A late one: after the time to live, and after the resend.
     let presented = lane.present(Presentation::qr("SOME-CODE"));

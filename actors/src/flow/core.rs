@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use shanmen_protocols::{
     device::Outcome,
     feed::{
-        AreaNow, Delta, GateNow, LaneCondition, LaneNow, Level, Recent, RecentKind,
-        SiteInfo, Snapshot, Text, Today,
+        AreaNow, Delta, GateNow, LaneCondition, LaneNow, Level, Recent, RecentKind, SiteInfo,
+        Snapshot, Text, Today,
     },
     ids::{DeviceId, Direction},
     time::UnixMs,
@@ -312,7 +312,7 @@ impl FlowCore {
 
     fn count_at_gate(&mut self, moved: &Moved) {
         let gate = usize::from(self.park.lane(moved.lane).gate.0);
-        let (Some(row), Some(count)) = (self.state.gates.get_mut(gate), self.gates.get_mut(gate))
+        let (Some(shown), Some(count)) = (self.state.gates.get_mut(gate), self.gates.get_mut(gate))
         else {
             return;
         };
@@ -320,11 +320,11 @@ impl FlowCore {
         let persons = if moved.outcome == Outcome::Reversed { 0 } else { moved.count };
         match moved.direction {
             Direction::In => {
-                row.in_today += persons;
+                shown.in_today += persons;
                 count.inward.add(moved.at, persons);
             }
             Direction::Out => {
-                row.out_today += persons;
+                shown.out_today += persons;
                 count.outward.add(moved.at, persons);
             }
         }
@@ -339,7 +339,7 @@ impl FlowCore {
     ) {
         self.lines += 1;
         let place = self.park.lane(lane);
-        let mut line = Recent {
+        let mut recent = Recent {
             n: self.lines,
             at: UnixMs(0),
             committed_at: UnixMs(0),
@@ -352,12 +352,12 @@ impl FlowCore {
             count: 0,
             reason: None,
         };
-        fill(&mut line);
+        fill(&mut recent);
         if let Some(row) = self.state.lanes.get_mut(usize::from(lane.0)) {
-            row.last_at = Some(line.at);
+            row.last_at = Some(recent.at);
             self.changed_lanes.insert(lane);
         }
-        self.pending.push(line);
+        self.pending.push(recent);
         // A viewer holds the newest only: older ones of a burst need not travel.
         let surplus = self.pending.len().saturating_sub(shanmen_protocols::feed::RECENT_MAX);
         self.pending.drain(..surplus);

@@ -93,7 +93,7 @@ impl Occupancy {
 
     /// Moves people: they leave areas and enter others.
     pub(crate) fn apply(&self, park: &Park, moves: &Movements) {
-        for one in moves.iter() {
+        for one in moves {
             let count = u32::from(one.persons);
             for area in park.left(one.from, one.to) {
                 self.change(area, |persons| Persons {

@@ -56,8 +56,22 @@ pub(crate) struct Loaded {
     pub(crate) grants: Vec<GrantRow>,
     /// Devices of the registry.
     pub(crate) devices: Vec<DeviceRow>,
-    /// Tokens that are not over: digest, user, roles, end.
-    pub(crate) tokens: Vec<([u8; 32], String, Vec<String>, UnixMs)>,
+    /// Tokens that are not over.
+    pub(crate) tokens: Vec<TokenRow>,
+}
+
+/// A token: digest, user, roles, end.
+pub(crate) type TokenRow = ([u8; 32], String, Vec<String>, UnixMs);
+
+/// Takes a ticket and its state's blob.
+pub(crate) type TakeTicket<'a> = dyn FnMut(TicketId, &[u8]) -> Result<(), LedgerFault> + 'a;
+
+/// Who takes the tickets and credentials, row by row, at the start.
+pub(crate) struct Rows<'a> {
+    /// Takes a ticket and its state's blob.
+    pub(crate) ticket: &'a mut TakeTicket<'a>,
+    /// Takes a credential's digest and the ticket that it leads to.
+    pub(crate) credential: &'a mut dyn FnMut([u8; 16], TicketId),
 }
 
 /// A device's event storage, as far as the ledger has it.
@@ -86,12 +100,7 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     fn settle_names(&self, park: &ParkDefinition) -> Result<ParkDefinition, LedgerFault>;
 
     /// Reads everything that stays in memory.
-    fn load(
-        &self,
-        now: UnixMs,
-        ticket: &mut dyn FnMut(TicketId, &[u8]) -> Result<(), LedgerFault>,
-        credential: &mut dyn FnMut([u8; 16], TicketId),
-    ) -> Result<Loaded, LedgerFault>;
+    fn load(&self, now: UnixMs, rows: Rows<'_>) -> Result<Loaded, LedgerFault>;
 
     /// The passages of a business day in the order of their commits.
     fn passages_of(&self, day: Day, each: &mut dyn FnMut(Moved)) -> Result<(), LedgerFault>;

@@ -1,4 +1,4 @@
-//! The SQLite ledger: files, connections, and the writer thread with its group commit.
+//! The `SQLite` ledger: files, connections, and the writer thread with its group commit.
 //!
 //! WAL with `synchronous=FULL`. Automatic checkpoints are off, since they would fall into a
 //! visitor's wait; a thread of their own makes them, and shortens the log when it has grown.
@@ -38,7 +38,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 const SCHEMA: &[&str] = &[include_str!("schema/0001.sql")];
 
-/// The ledger in one SQLite file.
+/// The ledger in one `SQLite` file.
 pub(crate) struct SqliteLedger {
     path: PathBuf,
     queue: Mutex<Option<mpsc::Sender<Entry>>>,

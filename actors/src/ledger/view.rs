@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Answer, BulkEntry, ClaimRow, ClosedGrant, DeviceRow, Entry, GrantRow, Ledger, LedgerFault,
-    Loaded, Moved, SeenEvents, SqliteLedger,
+    Loaded, Moved, Rows, SeenEvents, SqliteLedger, TokenRow,
 };
 use crate::api::{Account, DeviceStanding, PassageView, PresentationView};
 
@@ -35,23 +35,18 @@ impl Ledger for SqliteLedger {
         self.write_alone(|transaction| names::settle(transaction, park))
     }
 
-    fn load(
-        &self,
-        now: UnixMs,
-        ticket: &mut dyn FnMut(TicketId, &[u8]) -> Result<(), LedgerFault>,
-        credential: &mut dyn FnMut([u8; 16], TicketId),
-    ) -> Result<Loaded, LedgerFault> {
+    fn load(&self, now: UnixMs, into: Rows<'_>) -> Result<Loaded, LedgerFault> {
         self.read(|from| {
             let mut statement = from.prepare("SELECT id, state FROM tickets")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let blob = row.get_ref(1)?.as_blob().map_err(|_| wrong(1, Type::Blob))?;
-                ticket(TicketId(uuid(row, 0)?), blob)?;
+                (into.ticket)(TicketId(uuid(row, 0)?), blob)?;
             }
             let mut statement = from.prepare("SELECT digest, ticket FROM credentials")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                credential(row.get(0)?, TicketId(uuid(row, 1)?));
+                (into.credential)(row.get(0)?, TicketId(uuid(row, 1)?));
             }
             Ok(Loaded {
                 grants: open_grants(from)?,
@@ -284,10 +279,7 @@ fn devices(from: &Connection) -> Result<Vec<DeviceRow>, LedgerFault> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn tokens(
-    from: &Connection,
-    now: UnixMs,
-) -> Result<Vec<([u8; 32], String, Vec<String>, UnixMs)>, LedgerFault> {
+fn tokens(from: &Connection, now: UnixMs) -> Result<Vec<TokenRow>, LedgerFault> {
     let mut statement =
         from.prepare("SELECT digest, user, roles, expires_at FROM tokens WHERE expires_at > ?")?;
     let rows = statement.query_map([now.0], |row| {

@@ -18,7 +18,7 @@ use crate::api::AuditLine;
 /// harm to the others.
 pub(super) type Written = Result<i64, LedgerFault>;
 
-/// Writes one record. An `Err` of SQLite undoes the whole group; an inner `Err` only this record,
+/// Writes one record. An `Err` of `SQLite` undoes the whole group; an inner `Err` only this record,
 /// which then has written nothing.
 pub(super) fn record(
     to: &Connection,

@@ -231,19 +231,19 @@ impl AuthProvider for Ports {
 }
 
 impl BrokerEventHandler for Ports {
-    fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> Answer<'a, ()> {
+    fn on_client_connect(&self, event: ClientConnectEvent) -> Answer<'_, ()> {
         if let Some(user) = event.user_id {
             self.connected.insert(event.client_id.to_string(), user.to_string());
         }
         Box::pin(std::future::ready(()))
     }
 
-    fn on_client_disconnect<'a>(&'a self, event: ClientDisconnectEvent) -> Answer<'a, ()> {
+    fn on_client_disconnect(&self, event: ClientDisconnectEvent) -> Answer<'_, ()> {
         self.connected.remove(&*event.client_id);
         Box::pin(std::future::ready(()))
     }
 
-    fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> Answer<'a, PublishAction> {
+    fn on_client_publish(&self, event: ClientPublishEvent) -> Answer<'_, PublishAction> {
         let is_state = topic::parse_uplink(&event.topic).is_ok_and(|up| up.kind == UpKind::State);
         let action = if is_state && event.retain {
             // Retained by the broker; it comes back through `on_retained_set`, as a will does.
@@ -256,7 +256,7 @@ impl BrokerEventHandler for Ports {
         Box::pin(std::future::ready(action))
     }
 
-    fn on_retained_set<'a>(&'a self, event: RetainedSetEvent) -> Answer<'a, ()> {
+    fn on_retained_set(&self, event: RetainedSetEvent) -> Answer<'_, ()> {
         if !event.cleared {
             self.uplinks.take(&event.topic, &event.payload, Qos::One, true);
         }

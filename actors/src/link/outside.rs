@@ -245,7 +245,7 @@ connection!(
     rumqttc::Packet,
     rumqttc::QoS::AtLeastOnce,
     rumqttc::QoS::AtLeastOnce,
-    |topic| Some::<&str>(topic)
+    Some::<&str>
 );
 
 /// Waits until the link is stopped.

@@ -319,16 +319,16 @@ impl ShardCore {
         (done, Ok(Passed { passage, committed }))
     }
 
-    fn moves(&self, by_grant: &ByGrant, passed: u16, at: UnixMs) -> Moves {
+    fn moves(&self, by_grant: &ByGrant, passed: u16, at: UnixMs) -> Step {
         match by_grant {
             ByGrant::Open(row) => {
                 match row.ticket.and_then(|id| Some((id, self.hot.ticket(id)?))) {
                     Some((id, mut state)) => {
                         let moves = state.settle(&self.park, &row.open, passed, at);
-                        Moves { moves, ticket: Some((id, state)), conflict: None }
+                        Step { moves, ticket: Some((id, state)), conflict: None }
                     }
                     None => {
-                        Moves { moves: row.open.movements(passed), ticket: None, conflict: None }
+                        Step { moves: row.open.movements(passed), ticket: None, conflict: None }
                     }
                 }
             }
@@ -349,10 +349,10 @@ impl ShardCore {
         direction: Direction,
         passed: u16,
         at: UnixMs,
-    ) -> Moves {
+    ) -> Step {
         let Some((id, mut state)) = ticket.and_then(|id| Some((id, self.hot.ticket(id)?))) else {
             let open = self.through(lane, direction, passed, at);
-            return Moves { moves: open.movements(passed), ticket: None, conflict: None };
+            return Step { moves: open.movements(passed), ticket: None, conflict: None };
         };
         let (moves, conflict) = state.record(&self.park, lane, direction, passed, at);
         let conflict = conflict.map(|conflict| ConflictRow {
@@ -368,7 +368,7 @@ impl ShardCore {
                 ))
             ),
         });
-        Moves { moves, ticket: Some((id, state)), conflict }
+        Step { moves, ticket: Some((id, state)), conflict }
     }
 
     /// A passage of nobody known, from one side of the gate to the other.
@@ -411,7 +411,7 @@ impl ShardCore {
     }
 }
 
-struct Moves {
+struct Step {
     moves: shanmen_rules::Movements,
     ticket: Option<(TicketId, TicketState)>,
     conflict: Option<ConflictRow>,

@@ -31,7 +31,7 @@ pub(crate) enum Task {
     /// The end of a grant, or a passage without one.
     Settle(Box<Settle>),
     /// A change by hand.
-    Change(Change),
+    Change(Box<Change>),
     /// The end.
     Stop,
 }
@@ -53,7 +53,7 @@ impl Handler<Task> for Shard {
         let done = catch_unwind(AssertUnwindSafe(|| match task {
             Task::Ask(ask) => core.ask(*ask),
             Task::Settle(settle) => core.settle(*settle),
-            Task::Change(change) => core.change(change),
+            Task::Change(change) => core.change(*change),
             Task::Stop => ctx.stop(),
         }));
         if done.is_err() {
@@ -137,3 +137,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,10 +55,10 @@ impl Anchor {
 /// A moment in the future is the present, within the skew that is allowed; otherwise unknown.
 fn plausible(at: UnixMs, now: UnixMs) -> Moment {
     let ahead = at.since_ms(now);
-    if ahead > SKEW_MAX_MS || ahead < -AGE_MAX_MS {
-        Moment { at: now, known: false }
-    } else {
+    if (-AGE_MAX_MS..=SKEW_MAX_MS).contains(&ahead) {
         Moment { at: at.min(now), known: true }
+    } else {
+        Moment { at: now, known: false }
     }
 }
 

@@ -175,7 +175,7 @@ impl Twin {
                 live.last_seen = Some(now);
                 live.last_scan = Some(now);
                 drop(live);
-                self.scan(*scan, reply, watch, now, me);
+                self.scan(&scan, reply, watch, now, me);
             }
             Heard::Event(event) => {
                 let Event { time, epoch, seq, body } = *event;

@@ -38,7 +38,7 @@ impl Twin {
     /// Takes a presentation: repeats first, then the lane, the code, and the shard.
     pub(super) fn scan(
         &mut self,
-        scan: Scan,
+        scan: &Scan,
         reply: Reply,
         watch: Stopwatch,
         now: UnixMs,
@@ -57,7 +57,7 @@ impl Twin {
                 return;
             }
         }
-        let (lane, direction) = match self.core.place(&self.shared.park, &scan) {
+        let (lane, direction) = match self.core.place(&self.shared.park, scan) {
             Place::Lane(lane, direction) => (lane, direction),
             Place::Nowhere(reason, problem) => {
                 self.core.device.problem(now, format!("scan: {problem}"));

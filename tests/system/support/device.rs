@@ -64,7 +64,7 @@ impl Device {
                 match event {
                     Event::Incoming(Packet::SubAck(_)) => {
                         if let Some(ready) = ready.take() {
-                            drop(ready.send(()));
+                            ready.send(()).expect("the test waits");
                         }
                     }
                     Event::Incoming(Packet::Publish(message)) => {

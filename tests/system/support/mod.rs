@@ -93,7 +93,7 @@ impl Server {
             .expect("the first login stands in a file");
         let login: Value = serde_json::from_str(&login).expect("JSON");
         let answer = self.post("/api/v1/login", &login).await;
-        self.token = answer.body["token"].as_str().expect("a token").to_owned();
+        answer.body["token"].as_str().expect("a token").clone_into(&mut self.token);
     }
 
     /// What the program has logged.

@@ -58,7 +58,8 @@ impl Mosquitto {
         let program = found("mosquitto", program("mosquitto"))?;
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("mosquitto.conf");
-        let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n");
+        let text =
+            format!("listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n");
         std::fs::write(&config, text).expect("written");
         let child = Command::new(program)
             .arg("-c")
