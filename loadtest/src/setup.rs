@@ -1,0 +1,189 @@
+//! What comes before the clock starts: login, enrolment of the lanes, issue of the tickets.
+//!
+//! All of it over the public API, as an installer and a ticket system would do it.
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shanmen_devices::turnstile::{BrokerAddress, TurnstileConfig};
+use shanmen_protocols::{
+    feed::{LaneCondition, Snapshot},
+    ids::{DeviceId, LaneId, SiteId},
+};
+use tokio::task::JoinSet;
+
+use crate::{http::Connection, park, server::Login};
+
+/// Tickets in one request.
+const TICKETS_EACH: usize = 500;
+
+/// Connections that issue tickets.
+const ISSUERS: usize = 2;
+
+/// How long a claim is good for, in minutes.
+const CLAIM_MINUTES: u32 = 30;
+
+/// Where the park is, and who we are there.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `host:port` of the API.
+    pub http: String,
+    /// The broker.
+    pub mqtt: BrokerAddress,
+    /// The token of an admin.
+    pub token: String,
+    /// Whether the park is the load test's own.
+    pub own_park: bool,
+    /// The product of all tickets, in a park that is not our own.
+    pub product: Option<String>,
+}
+
+/// A lane with its device's secret.
+#[derive(Clone)]
+pub struct Enrolled {
+    /// What the turnstile is told.
+    pub config: TurnstileConfig,
+    /// The number of its gate, in the load test's own park.
+    pub gate: usize,
+}
+
+/// Logs in; gives the token.
+pub async fn login(http: &str, login: &Login) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct LoggedIn {
+        token: String,
+    }
+    let mut connection = Connection::open(http, None).await?;
+    let body = json!({ "user": login.user, "password": login.password });
+    let answer: LoggedIn = connection.post("/api/v1/login", &body).await?;
+    Ok(answer.token)
+}
+
+impl Target {
+    /// A connection with the token.
+    pub async fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::open(&self.http, Some(&self.token)).await
+    }
+
+    /// The feed's state now.
+    pub async fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        self.connect().await?.get("/api/v1/feed/snapshot").await
+    }
+
+    /// The first `count` lanes: all of our own park's, elsewhere those without a device.
+    pub async fn lanes(&self, count: usize) -> anyhow::Result<Vec<LaneId>> {
+        let lanes: Vec<LaneId> = if self.own_park {
+            (0..count).map(|n| LaneId::new(&park::lane_id(n))).collect::<Result<_, _>>()?
+        } else {
+            let snapshot = self.snapshot().await?;
+            let outer =
+                |gate| snapshot.gates.iter().any(|g| g.id == gate && g.from.as_str() == "outside");
+            snapshot
+                .lanes
+                .iter()
+                .filter(|lane| lane.condition == LaneCondition::Unassigned)
+                .filter(|lane| lane.direction == "both" && outer(lane.gate.clone()))
+                .map(|lane| lane.id.clone())
+                .take(count)
+                .collect()
+        };
+        if lanes.len() < count {
+            bail!(
+                "the park has {} free lanes for both ways at its outer gates, not {count}; \
+                 add lanes, or ask for fewer with --gates",
+                lanes.len()
+            );
+        }
+        Ok(lanes)
+    }
+
+    /// Makes claims and trades them: one device for each lane.
+    pub async fn enrol(&self, lanes: &[LaneId], scan_qos: u8) -> anyhow::Result<Vec<Enrolled>> {
+        #[derive(Deserialize)]
+        struct Claim {
+            claim: String,
+        }
+        #[derive(Deserialize)]
+        struct Secret {
+            site: SiteId,
+            device: DeviceId,
+            username: String,
+            password: String,
+        }
+        let mut connection = self.connect().await?;
+        let mut enrolled = Vec::with_capacity(lanes.len());
+        for (n, lane) in lanes.iter().enumerate() {
+            let body = json!({
+                "device": lane, "kind": "turnstile", "lane": lane, "minutes": CLAIM_MINUTES,
+            });
+            let claim: Claim = connection.post("/api/v1/devices/claims", &body).await?;
+            let body = json!({
+                "claim": claim.claim, "serial": format!("LOAD-{n}"), "model": "load test",
+            });
+            let secret: Secret = connection.post("/enrol", &body).await?;
+            let mut config =
+                TurnstileConfig::new(secret.site, secret.device, lane.clone(), self.mqtt.clone());
+            config.username = secret.username;
+            config.password = secret.password;
+            config.scan_at_least_once = scan_qos == 1;
+            enrolled.push(Enrolled { config, gate: park::gate_of(n) });
+        }
+        Ok(enrolled)
+    }
+
+    /// Issues `count` tickets for today; gives their codes in the order of their numbers.
+    pub async fn issue(&self, count: usize) -> anyhow::Result<Vec<String>> {
+        let date = self.snapshot().await?.today.date;
+        let mut issuers = JoinSet::new();
+        for issuer in 0..ISSUERS {
+            let (target, date) = (self.clone(), date.clone());
+            issuers.spawn(async move { target.issue_share(count, issuer, &date).await });
+        }
+        let mut codes = vec![String::new(); count];
+        while let Some(share) = issuers.join_next().await {
+            for (from, issued) in share.context("an issuer failed")?? {
+                for (code, issued) in codes[from..].iter_mut().zip(issued) {
+                    *code = issued;
+                }
+            }
+        }
+        if codes.iter().any(String::is_empty) {
+            bail!("fewer tickets were issued than asked for");
+        }
+        Ok(codes)
+    }
+
+    async fn issue_share(
+        &self,
+        count: usize,
+        issuer: usize,
+        date: &str,
+    ) -> anyhow::Result<Vec<(usize, Vec<String>)>> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            product: String,
+            visit_date: &'a str,
+        }
+        #[derive(Deserialize)]
+        struct Issued {
+            tickets: Vec<Ticket>,
+        }
+        #[derive(Deserialize)]
+        struct Ticket {
+            code: String,
+        }
+        let mut connection = self.connect().await?;
+        let mut share = Vec::new();
+        for from in (0..count).step_by(TICKETS_EACH).skip(issuer).step_by(ISSUERS) {
+            let numbers = from..count.min(from + TICKETS_EACH);
+            let line = |n| Line {
+                product: self.product.clone().unwrap_or_else(|| park::product_of(n)),
+                visit_date: date,
+            };
+            let body = json!({ "tickets": numbers.map(line).collect::<Vec<_>>() });
+            let issued: Issued = connection.post("/api/v1/tickets", &body).await?;
+            share.push((from, issued.tickets.into_iter().map(|ticket| ticket.code).collect()));
+        }
+        Ok(share)
+    }
+}
