@@ -1,3 +1,5 @@
+//! The rules of a lane, each as a test.
+
 use shanmen_protocols::{device::HOLD_DEFAULT_MS, ids::LaneId};
 
 use super::*;

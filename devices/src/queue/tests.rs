@@ -1,3 +1,5 @@
+//! The queue of facts: in order, bounded, deleted only after an acknowledgement.
+
 use shanmen_protocols::time::UnixMs;
 
 use super::*;

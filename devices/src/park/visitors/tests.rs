@@ -1,3 +1,5 @@
+//! The visitors' day: reproducible, and plausible in its totals.
+
 use std::collections::BTreeMap;
 
 use shanmen_protocols::ids::{DeviceId, GateId, LaneId, ProductId};
