@@ -1,7 +1,7 @@
 //! The desk: tickets issued, imported, shown and changed. Off the path of a scan: everything here
 //! may wait.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shanmen_protocols::{code::Claims, ids::TicketId, time::UnixMs};
 use shanmen_rules::{Day, IssueTerms, Park, Status, TicketState, credential};
@@ -12,6 +12,7 @@ use crate::{
         AuditLine, EntitlementView, Fault, InsideView, IssuedTicket, NewTicket, RejectedLine,
         TicketView,
     },
+    clock::Stopwatch,
     keys::KeyRing,
     ledger::{BulkEntry, Ledger, Record, SqliteLedger, TicketRow, commit},
     pool::{Change, HotState, Pool, Task},
@@ -20,8 +21,8 @@ use crate::{
 
 /// How many tickets one request may issue.
 const ISSUE_MAX: usize = 1_000;
-/// How many tickets share one bulk write: that is how long a visitor can wait for an import.
-const BULK_ROWS: usize = 100;
+/// How many tickets should share one bulk write: that is how long a visitor can wait for one.
+pub(crate) const BULK_ROWS: usize = 50;
 /// How many rows of a ticket's history are shown.
 const HISTORY_MAX: u32 = 100;
 
@@ -142,23 +143,20 @@ impl Desk {
         }
     }
 
-    /// One transaction a batch; a batch of more rows than [`BULK_ROWS`] is one still, since it is
-    /// all in or all out: callers keep batches small.
+    /// One transaction a batch, since it is all in or all out: callers keep batches small.
     async fn write_bulk(&self, rows: Vec<TicketRow>) -> Result<(), Fault> {
         let (done, committed) = oneshot::channel();
         let entry = BulkEntry { tickets: rows.clone(), done };
+        let watch = Stopwatch::start();
         self.ledger.append_bulk(entry).await.map_err(fault)?;
         committed
             .await
             .map_err(|_| Fault::Internal("the ledger has stopped".into()))?
             .map_err(fault)?;
         self.show(rows);
+        // As long as the ledger was busy with it, it is left to the gates.
+        tokio::time::sleep(Duration::from_secs_f64(watch.seconds())).await;
         Ok(())
-    }
-
-    /// How many tickets a batch of an import should have.
-    pub(crate) fn batch_size() -> usize {
-        BULK_ROWS
     }
 
     /// The gates may know them now.

@@ -29,7 +29,7 @@ use crate::{
         PassageRequest, PassageResult, Readiness, RejectedLine, Settings, TicketView,
     },
     clock::{Clock, Stopwatch},
-    desk::Desk,
+    desk::{BULK_ROWS, Desk},
     enrolment::{self, Enrolment},
     flow::{Flow, FlowParts, FlowSender, Occupancy},
     intake::Intake,
@@ -86,9 +86,7 @@ pub struct Importer {
 
 impl Importer {
     /// How many lines a batch should have at most: that is how long a visitor can wait for one.
-    pub fn batch_rows() -> usize {
-        Desk::batch_size()
-    }
+    pub const BATCH_ROWS: usize = BULK_ROWS;
 
     /// Takes one batch of parsed lines with their numbers: all of it, or none with the reasons.
     pub async fn push(&mut self, batch: Vec<(u64, NewTicket)>) -> Result<u64, Vec<RejectedLine>> {

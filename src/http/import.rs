@@ -35,7 +35,7 @@ use super::{
 };
 
 /// Lines in a batch: one transaction of the ledger, short enough that a gate does not notice.
-const BATCH: usize = 500;
+const BATCH: usize = Importer::BATCH_ROWS;
 
 /// How long the caller may be silent: an import has no time limit as a whole.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -342,16 +342,24 @@ impl Checkpoints {
         let log = self.path.with_extension("sqlite-wal");
         while !self.stopping.load(Ordering::Relaxed) {
             std::thread::park_timeout(CHECKPOINT_EVERY);
+            // A passive one never holds up the writer; one that truncates does, so it comes only
+            // when the log has grown, and right after a passive one that left it little to do.
+            Self::checkpoint(&connection, "PASSIVE");
             let bytes = std::fs::metadata(&log).map_or(0, |meta| meta.len());
-            let mode = if bytes > WAL_HIGH_WATER_BYTES { "TRUNCATE" } else { "PASSIVE" };
-            let watch = Stopwatch::start();
-            let done =
-                connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
-            if let Err(error) = done {
-                tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds");
+            if WAL_HIGH_WATER_BYTES < bytes {
+                Self::checkpoint(&connection, "TRUNCATE");
             }
-            metrics::histogram!("shanmen_ledger_checkpoint_seconds").record(watch.seconds());
         }
+    }
+
+    fn checkpoint(connection: &Connection, mode: &'static str) {
+        let watch = Stopwatch::start();
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        if let Err(error) = connection.query_row(&sql, [], |_| Ok(())) {
+            tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds");
+        }
+        metrics::histogram!("shanmen_ledger_checkpoint_seconds", "mode" => mode)
+            .record(watch.seconds());
     }
 }
 
