@@ -34,7 +34,7 @@ pub fn poisson(rate: f64, length: Duration, seed: u64) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn a_seed_brings_the_same_visitors_again() {

@@ -40,7 +40,7 @@ pub(crate) const SITE: &str = "echo";
 pub(crate) const ID_BYTES: usize = 36;
 
 /// How long all clients may take to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
@@ -66,8 +66,8 @@ pub struct Form {
     pub question_bytes: usize,
     /// Size of the answer's payload.
     pub answer_bytes: usize,
-    /// After each answer a second round trip follows as a passage's does (fact at QoS 1, its
-    /// acknowledgement at QoS 1), which is load, and not measured.
+    /// After each answer a second round trip follows as a passage's does, fact and
+    /// acknowledgement at `QoS` 1: it is load, and not measured.
     pub facts: bool,
 }
 

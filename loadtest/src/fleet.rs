@@ -15,10 +15,7 @@ use shanmen_devices::{
     lane::Ended,
     turnstile::{self, TurnstileHandle, TurnstileStats},
 };
-use shanmen_protocols::{
-    device::{Credential, CredentialKind, DecisionResult, Outcome},
-    ids::Direction,
-};
+use shanmen_protocols::device::{Credential, CredentialKind, DecisionResult, Outcome};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
@@ -33,10 +30,11 @@ use crate::{
     oracle::{Oracle, Seen},
     plan::Visit,
     setup::Enrolled,
+    shown::{code_of, direction_of},
 };
 
 /// How long all lanes may take to be accepted.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(120);
+const CONNECT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How long a lane may take for its answer: longer than its own patience.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -216,7 +214,7 @@ impl Fleet {
                     self.acknowledged(lane, job, passed_ns).await;
                 }
                 other => {
-                    self.oracle().breaks(format!("{:?}: the passage ended {other:?}", job.visit))
+                    self.oracle().breaks(format!("{:?}: the passage ended {other:?}", job.visit));
                 }
             }
         }
@@ -295,42 +293,5 @@ impl Fleet {
                 sum
             },
         )
-    }
-}
-
-/// The code that a visitor presents.
-pub fn code_of(visit: Visit, codes: &[String]) -> String {
-    match visit {
-        Visit::Enter(ticket) | Visit::Race(ticket) | Visit::Leave(ticket) | Visit::Used(ticket) => {
-            codes[ticket].clone()
-        }
-        Visit::Unknown(n) => format!("NEVER-SOLD-{n:020}"),
-        Visit::Forged(ticket) => forged(&codes[ticket]),
-    }
-}
-
-/// The same code with one letter changed, in the midst of what is signed.
-fn forged(code: &str) -> String {
-    let at = code.len() / 2;
-    let letter = if code[at..].starts_with('A') { "B" } else { "A" };
-    format!("{}{letter}{}", &code[..at], &code[at + 1..])
-}
-
-/// Which way a visitor goes.
-pub fn direction_of(visit: Visit) -> Direction {
-    if matches!(visit, Visit::Leave(_)) { Direction::Out } else { Direction::In }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_forged_code_differs_in_one_letter() {
-        let code = "SM1ABCDEFGHIJKLMNOP";
-        let changed = forged(code);
-        assert_eq!(changed.len(), code.len());
-        let differing = changed.bytes().zip(code.bytes()).filter(|(a, b)| a != b).count();
-        assert_eq!(differing, 1);
     }
 }

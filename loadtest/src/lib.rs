@@ -9,7 +9,7 @@
 //! | [`pace`] | the one thread that keeps the schedule |
 //! | [`lanes`] | free lanes, and the queue before them |
 //! | [`drivers`] | virtual drivers that note the moment of the decision |
-//! | [`fleet`] | the turnstiles, and the visit of one visitor |
+//! | [`fleet`] | the turnstiles, and the visit of one visitor ([`shown`]: the code) |
 //! | [`echo`] | the raw round trip: broker, responder and clients |
 //! | [`server`] | a server process of one's own, and its park ([`park`]) |
 //! | [`http`] | one keep-alive HTTP connection |
@@ -43,4 +43,5 @@ pub mod report;
 pub mod run;
 pub mod server;
 pub mod setup;
+pub mod shown;
 pub mod usage;

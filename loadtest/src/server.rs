@@ -146,12 +146,10 @@ impl Server {
         if !told.is_ok_and(|status| status.success()) {
             self.child.start_kill()?;
         }
-        match timeout(STOP_TIMEOUT, self.child.wait()).await {
-            Ok(status) => Ok(status?),
-            Err(_) => {
-                self.child.kill().await?;
-                bail!("the server did not stop within {} s", STOP_TIMEOUT.as_secs());
-            }
+        if let Ok(status) = timeout(STOP_TIMEOUT, self.child.wait()).await {
+            return Ok(status?);
         }
+        self.child.kill().await?;
+        bail!("the server did not stop within {} s", STOP_TIMEOUT.as_secs())
     }
 }

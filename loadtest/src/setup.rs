@@ -181,8 +181,8 @@ impl Target {
                 visit_date: date,
             };
             let body = json!({ "tickets": numbers.map(line).collect::<Vec<_>>() });
-            let issued: Issued = connection.post("/api/v1/tickets", &body).await?;
-            share.push((from, issued.tickets.into_iter().map(|ticket| ticket.code).collect()));
+            let answer: Issued = connection.post("/api/v1/tickets", &body).await?;
+            share.push((from, answer.tickets.into_iter().map(|ticket| ticket.code).collect()));
         }
         Ok(share)
     }

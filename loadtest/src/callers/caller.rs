@@ -13,11 +13,11 @@ use shanmen_protocols::{
 
 use super::{Counter, Tally};
 use crate::{
-    fleet::{code_of, direction_of},
     http::Connection,
     oracle::Seen,
     park::gate_of,
     plan::Visit,
+    shown::{code_of, direction_of},
 };
 
 /// Every so many presentations are sent twice with the same id: `same_answer`.

@@ -205,7 +205,7 @@ impl AuthProvider for Ports {
 }
 
 impl BrokerEventHandler for Ports {
-    fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> Answer<'a, PublishAction> {
+    fn on_client_publish(&self, event: ClientPublishEvent) -> Answer<'_, PublishAction> {
         let action = match &self.heard {
             Some(heard) => {
                 // What finds no room is lost, and the client counts it as unanswered.

@@ -42,7 +42,7 @@ pub(super) const FACT_MARK: u8 = b'f';
 pub(super) struct Client {
     fleet: Arc<EchoFleet>,
     lane: usize,
-    client: AsyncClient,
+    mqtt: AsyncClient,
     up: String,
     fact: String,
     down: [String; 2],
@@ -72,12 +72,12 @@ impl Client {
             .set_keep_alive(KEEP_ALIVE)
             .set_inflight(INFLIGHT_MAX)
             .set_max_packet_size(PACKET_MAX_BYTES, PACKET_MAX_BYTES);
-        let (client, mut eventloop) = AsyncClient::new(options, OUTBOX_MAX);
+        let (mqtt, mut eventloop) = AsyncClient::new(options, OUTBOX_MAX);
         eventloop.set_network_options(network());
         let client = Self {
             fleet,
             lane,
-            client,
+            mqtt,
             up: topic::up(&site, &device, UpKind::Scan),
             fact: topic::up(&site, &device, UpKind::Event),
             down: [topic::down(&site, &device), topic::all_down(&site)],
@@ -123,7 +123,7 @@ impl Client {
     fn subscribe(&self) {
         let filters = self.down.clone().map(|topic| SubscribeFilter::new(topic, QoS::AtLeastOnce));
         // The outbox of a fresh connection has room.
-        self.client.try_subscribe_many(filters).ok();
+        self.mqtt.try_subscribe_many(filters).ok();
     }
 
     fn ask(&mut self, question: Question) {
@@ -133,7 +133,7 @@ impl Client {
         let payload = padded(&id, self.fleet.form.question_bytes);
         let sent_ns = self.fleet.clock.ns();
         self.under_way = Some(UnderWay { question, id, sent_ns });
-        if self.client.try_publish(&self.up, qos_of(self.fleet.form.qos), false, payload).is_err() {
+        if self.mqtt.try_publish(&self.up, qos_of(self.fleet.form.qos), false, payload).is_err() {
             self.give_up();
         }
     }
@@ -154,7 +154,7 @@ impl Client {
         }
         if self.fleet.form.facts {
             let payload = padded(&[FACT_MARK], FACT_BYTES);
-            self.client.try_publish(&self.fact, QoS::AtLeastOnce, false, payload).ok();
+            self.mqtt.try_publish(&self.fact, QoS::AtLeastOnce, false, payload).ok();
         }
         self.next();
     }

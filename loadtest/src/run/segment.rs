@@ -1,7 +1,6 @@
 //! One round of visitors or echoes: the pacer, the progress line, what the processes used.
 
 use std::{
-    borrow::Cow,
     sync::{Arc, mpsc::channel},
     thread,
     time::Duration,
@@ -9,15 +8,6 @@ use std::{
 
 use anyhow::Context as _;
 use serde::Serialize;
-use shanmen_devices::clock::Clock as DeviceClock;
-use shanmen_protocols::{
-    device::{
-        Credential, CredentialKind, Decision, DecisionResult, Down, HOLD_DEFAULT_MS, Scan, Show,
-        TTL_DEFAULT_MS,
-    },
-    ids::{Direction, GrantId, LaneId, ScanId},
-    reason::{Lang, Reason},
-};
 use tokio::sync::oneshot;
 
 use super::Options;
@@ -27,20 +17,16 @@ use crate::{
     figures::{Quantiles, Round},
     fleet::{Fleet, Job},
     pace::pace,
-    park::lane_id,
     plan::Visit,
     progress,
     usage::{self, Usage},
 };
 
-/// About the length of a signed code.
-pub(super) const CODE_BYTES: usize = 290;
-
 /// Between the making of a round and its first arrival.
 const HEAD_START: Duration = Duration::from_millis(300);
 
 /// How long the last visitors may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One round by itself.
 #[derive(Clone, Debug, Serialize)]
@@ -255,52 +241,4 @@ async fn drive<T: Send + 'static>(
     ended.await.context("the pacer failed")?;
     drop(stop);
     Ok(())
-}
-
-/// The sizes of a scan with this code and of its grant, as they are on the wire.
-pub(super) fn sizes(code: &str) -> (usize, usize) {
-    let scan = Scan {
-        time: DeviceClock::default().time_block(),
-        id: ScanId::fresh(),
-        lane: LaneId::new(&lane_id(0)).ok(),
-        direction: Direction::In,
-        credential: Credential { kind: CredentialKind::Qr, data: code.to_owned() },
-        ttl_ms: TTL_DEFAULT_MS,
-        attempt: 1,
-        operator: None,
-        confirm: None,
-    };
-    let row = Reason::Ok.row();
-    let show = Show {
-        title: Cow::Borrowed(row.display.in_lang(Lang::Zh)),
-        text: Cow::Borrowed(""),
-        voice: Cow::Borrowed(row.voice.in_lang(Lang::Zh)),
-        light: row.light,
-        lang: Lang::Zh,
-    };
-    let decision = Down::Decision(Decision {
-        id: scan.id,
-        result: DecisionResult::Grant,
-        grant: Some(GrantId::fresh()),
-        reason: Reason::Ok,
-        persons: 1,
-        hold_ms: HOLD_DEFAULT_MS,
-        needs: Vec::new(),
-        show,
-        facts: serde_json::Map::new(),
-    });
-    let bytes = |json: Result<Vec<u8>, _>| json.map_or(0, |json: Vec<u8>| json.len());
-    (bytes(serde_json::to_vec(&scan)), bytes(serde_json::to_vec(&decision)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_echo_is_as_large_as_a_scan_and_its_decision() {
-        let (question, answer) = sizes(&"S".repeat(CODE_BYTES));
-        assert!((450..700).contains(&question), "{question}");
-        assert!((250..500).contains(&answer), "{answer}");
-    }
 }
