@@ -153,13 +153,28 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(cli, &mut out) => result,
-            _ = tokio::signal::ctrl_c() => bail!("stopped"),
+            () = stopped() => bail!("stopped"),
         }
     });
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => told(&error),
+    }
+}
+
+/// Done at SIGINT or SIGTERM: the server process and its folder must not be left behind.
+async fn stopped() {
+    #[cfg(unix)]
+    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        tokio::select! {
+            _ = term.recv() => return,
+            interrupted = tokio::signal::ctrl_c() => if interrupted.is_ok() { return },
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
