@@ -66,12 +66,12 @@ impl Accounts {
 
     /// Adds or replaces an account.
     pub(crate) async fn put(&self, account: Account) -> Result<(), Fault> {
-        commit(&*self.ledger, Record::Account(account)).await.map(drop).map_err(fault)
+        commit(&*self.ledger, Record::Account(account)).await.map(|_| ()).map_err(fault)
     }
 
     /// Writes to the audit trail.
     pub(crate) async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
-        commit(&*self.ledger, Record::Audit(line)).await.map(drop).map_err(fault)
+        commit(&*self.ledger, Record::Audit(line)).await.map(|_| ()).map_err(fault)
     }
 
     async fn read<T: Send + 'static>(

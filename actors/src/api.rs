@@ -455,7 +455,7 @@ pub struct Account {
 }
 
 /// One line of the audit trail.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditLine {
     /// When.
     pub at: UnixMs,

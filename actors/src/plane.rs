@@ -40,12 +40,10 @@ use crate::{
     registry::Registry,
     stage::Stage,
     tally::Fleet,
-    twin::{Heard, Moment, Order, PassageFact, Shared, Twin, caller, fault},
+    twin::{API_DEVICE, Heard, Moment, Order, PassageFact, Recalled, Shared, Twin, caller, fault},
     watch::Watch,
 };
 
-/// The device name under which callers of the program are on record.
-const API_DEVICE: &str = "api";
 /// How many devices the registry holds.
 const DEVICES_MAX: usize = 100_000;
 /// How long a caller waits for a decision.
@@ -172,13 +170,20 @@ impl ControlPlane {
             heartbeat_s: settings.heartbeat_s,
             lang: Lang::Zh,
         });
+        let mut recalled = Recalled::read(&*ledger, clock.now(), None).map_err(fault)?;
         for (n, id) in registry.ids().into_iter().enumerate() {
             if let Some(device) = registry.get(id.as_str()) {
-                let twin = Twin::start(Arc::clone(&shared), &site, device, stage.arbiter(n));
+                let (shared, arbiter) = (Arc::clone(&shared), stage.arbiter(n));
+                let twin = Twin::start(shared, &site, device, &mut recalled, arbiter);
                 intake.add(id, twin);
             }
         }
-        let api = Twin::start_api(Arc::clone(&shared), api_device(&clock)?, stage.arbiter(1));
+        let api = Twin::start_api(
+            Arc::clone(&shared),
+            api_device(&clock)?,
+            &mut recalled,
+            stage.arbiter(1),
+        );
         let (stop, stopped) = watch::channel(false);
         let watch = Watch::new(Arc::clone(&shared)).run(stopped);
         let plane = Self(Arc::new(Inner {
@@ -268,7 +273,8 @@ impl ControlPlane {
         let device = inner.registry.get(id.as_str())?;
         let arbiter = inner.stage.arbiter(inner.registry.len());
         let site = &inner.park.site().id;
-        let twin = Twin::start(Arc::clone(&inner.shared), site, device, arbiter);
+        let shared = Arc::clone(&inner.shared);
+        let twin = Twin::start(shared, site, device, &mut Recalled::none(), arbiter);
         inner.intake.add(id.clone(), twin.clone());
         Some(twin)
     }

@@ -202,7 +202,12 @@ macro_rules! opaque {
                         self.visit_str(&number.to_string())
                     }
                 }
-                from.deserialize_any(Visitor)
+                // A format that does not describe itself has written a string.
+                if from.is_human_readable() {
+                    from.deserialize_any(Visitor)
+                } else {
+                    from.deserialize_str(Visitor)
+                }
             }
         }
     };

@@ -1,9 +1,12 @@
 //! The ledger: what happened, durable before anybody is told.
 //!
-//! A trait, so that another database can follow; all SQL is in this folder. Writes go through one
-//! bounded queue to one writer that commits in groups: one flush serves all that arrived
-//! meanwhile. Reads have their own connection and never wait for the writer.
+//! A trait, so that another database can follow; all SQL is in this folder. What happens at the
+//! gates goes through one bounded queue to the journal, whose writer commits in groups: one flush
+//! serves all that arrived meanwhile. The books, which people ask, take the journal over soon
+//! after; a read first waits until they have what the journal has.
 
+mod books;
+mod journal;
 mod record;
 mod sqlite;
 mod view;
@@ -12,7 +15,7 @@ mod write;
 use std::path::Path;
 
 use shanmen_protocols::{
-    ids::{DeviceId, GrantId, TicketId},
+    ids::{DeviceId, GrantId, ScanId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{Day, ParkDefinition};
@@ -20,7 +23,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use record::{
     After, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided, DeviceRow,
-    Entry, EventRow, GrantRow, Moved, PassageRow, Record, Refused, ScanRow, Settled, TicketRow,
+    DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, PassageRow, Record, Refused, ScanRow,
+    Settled, TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 
@@ -32,9 +36,6 @@ pub(crate) enum LedgerFault {
     /// The queue is full: the disk is slower than the gates.
     #[error("the ledger's queue is full")]
     Full,
-    /// This scan id was answered before, at another time: here is that answer.
-    #[error("a repeated scan")]
-    Repeated(Box<Answer>),
     /// This row was refused; the others were not touched.
     #[error("the ledger refused the row: {0}")]
     Refused(String),
@@ -85,8 +86,11 @@ pub(crate) struct SeenEvents {
 
 /// What the control plane needs of a database.
 pub(crate) trait Ledger: Send + Sync + 'static {
-    /// Queues a write of the gates. Returns it when the queue is full.
+    /// Queues a record of the gates. Returns it when the queue is full.
     fn append(&self, entry: Entry) -> Result<(), Box<Entry>>;
+
+    /// Queues a write that is in no hurry.
+    fn append_direct(&self, entry: DirectEntry) -> Result<(), LedgerFault>;
 
     /// Queues a bulk write, which takes its turn behind the gates; waits for room.
     fn append_bulk(&self, entry: BulkEntry) -> impl Future<Output = Result<(), LedgerFault>> + Send
@@ -108,13 +112,15 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     /// The refusals of a business day by reason.
     fn refusals_of(&self, day: Day) -> Result<Vec<(String, u32)>, LedgerFault>;
 
-    /// The answers that a device got since a moment, oldest first, at most `limit`.
+    /// The answers given since a moment, oldest first, each with its device.
     fn answers_since(
         &self,
-        device: &str,
         since: UnixMs,
-        limit: u32,
-    ) -> Result<Vec<Answer>, LedgerFault>;
+        each: &mut dyn FnMut(&str, Answer),
+    ) -> Result<(), LedgerFault>;
+
+    /// The answer that a device got to a scan.
+    fn answer(&self, device: &str, scan: ScanId) -> Result<Option<Answer>, LedgerFault>;
 
     /// The numbers of a device's event storage that the ledger has.
     fn seen_events(&self, device: &DeviceId, epoch: &str) -> Result<SeenEvents, LedgerFault>;
@@ -155,8 +161,18 @@ pub(crate) fn ticket_state(blob: &[u8]) -> Result<shanmen_rules::TicketState, Le
     write::state_of(blob)
 }
 
-/// Queues a write and waits until it is committed: for everything that is not on a scan's path.
-pub(crate) async fn commit(ledger: &dyn Ledger, record: Record) -> Result<Committed, LedgerFault> {
+/// Queues a write to the books and waits until it is committed.
+pub(crate) async fn commit(ledger: &dyn Ledger, record: Record) -> Result<UnixMs, LedgerFault> {
+    let (done, committed) = oneshot::channel();
+    ledger.append_direct(DirectEntry { record, done })?;
+    committed.await.map_err(|_| LedgerFault::Broken("the ledger has stopped".into()))?
+}
+
+/// Queues a record for the journal and waits until it is committed.
+pub(crate) async fn journal(
+    ledger: &dyn Ledger,
+    record: Journaled,
+) -> Result<Committed, LedgerFault> {
     let (done, committed) = oneshot::channel();
     ledger.append(Entry { record, after: After::Ack(done) }).map_err(|_| LedgerFault::Full)?;
     committed.await.map_err(|_| LedgerFault::Broken("the ledger has stopped".into()))?

@@ -1,7 +1,8 @@
 //! What is written and read: plain rows, with numbers for names, and what follows a commit.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shanmen_protocols::{
     device::{DecisionResult, Outcome, PassageBy},
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// The answer to a presentation: all that a decision is made of, and nothing of the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     /// The scan.
     pub(crate) scan: ScanId,
@@ -43,14 +44,21 @@ pub(crate) struct Answer {
     pub(crate) persons: u16,
     /// What is still needed.
     pub(crate) needs: Needs,
-    /// What helps the visitor; none on a grant.
+    /// What helps the visitor; mostly none on a grant.
+    #[serde(with = "facts_as_text")]
     pub(crate) facts: Option<Box<Map<String, Value>>>,
 }
 
-/// One write and what follows it.
+/// One record for the journal and what follows its commit.
 pub(crate) struct Entry {
-    pub(crate) record: Record,
+    pub(crate) record: Journaled,
     pub(crate) after: After,
+}
+
+/// One write to the books and who waits for it.
+pub(crate) struct DirectEntry {
+    pub(crate) record: Record,
+    pub(crate) done: oneshot::Sender<Result<UnixMs, LedgerFault>>,
 }
 
 /// What follows a commit.
@@ -68,8 +76,8 @@ pub(crate) enum After {
 pub(crate) struct Committed {
     /// When.
     pub(crate) at: UnixMs,
-    /// The number of the passage written; 0 for anything else.
-    pub(crate) passage: i64,
+    /// The record's number in the journal.
+    pub(crate) n: i64,
 }
 
 /// Tickets that come in bulk.
@@ -78,22 +86,27 @@ pub(crate) struct BulkEntry {
     pub(crate) done: oneshot::Sender<Result<UnixMs, LedgerFault>>,
 }
 
-/// A write. Each is all or nothing, and none can undo another.
-pub(crate) enum Record {
+/// What happens at the gates: goes to the journal, and from there to the books.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Journaled {
     /// A presentation was answered.
     Decided(Box<Decided>),
     /// A passage, or the end of a grant.
     Settled(Box<Settled>),
     /// A fact of a device that moves nobody.
     Event(Box<EventRow>),
+    /// A ticket's state was changed by hand.
+    TicketChanged { id: TicketId, state: Box<TicketState>, audit: AuditLine },
+}
+
+/// A write to the books that is in no hurry. Each is all or nothing, and none can undo another.
+pub(crate) enum Record {
     /// Tickets with their credentials; an idempotency key keeps the answer.
     Tickets {
         rows: Vec<TicketRow>,
         idempotency: Option<(String, [u8; 32], String)>,
         audit: Option<AuditLine>,
     },
-    /// A ticket's state was changed by hand.
-    TicketChanged { id: TicketId, state: Box<TicketState>, audit: AuditLine },
     /// A device was added or changed.
     Device { row: Box<DeviceRow>, audit: Option<AuditLine> },
     /// A claim was made.
@@ -106,11 +119,10 @@ pub(crate) enum Record {
     Token { digest: [u8; 32], user: String, roles: Vec<String>, expires: UnixMs },
     /// A line for the audit trail.
     Audit(AuditLine),
-    /// Wakes the writer for bulk work.
-    Nudge,
 }
 
 /// A presentation, its answer, and with a grant the ticket's new state.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Decided {
     pub(crate) scan: ScanRow,
     pub(crate) grant: Option<GrantRow>,
@@ -118,6 +130,7 @@ pub(crate) struct Decided {
 }
 
 /// A presentation's row.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct ScanRow {
     pub(crate) device: DeviceId,
     pub(crate) day: Day,
@@ -125,7 +138,7 @@ pub(crate) struct ScanRow {
 }
 
 /// An open grant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GrantRow {
     pub(crate) id: GrantId,
     pub(crate) scan: ScanId,
@@ -146,6 +159,7 @@ pub(crate) struct ClosedGrant {
 }
 
 /// The end of a grant, or a passage without one.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Settled {
     /// The device's fact, when it came as one.
     pub(crate) event: Option<EventRow>,
@@ -158,7 +172,7 @@ pub(crate) struct Settled {
 }
 
 /// A passage's row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PassageRow {
     pub(crate) at: UnixMs,
     pub(crate) day: Day,
@@ -200,21 +214,21 @@ pub(crate) struct Refused {
 }
 
 /// A fact's row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct EventRow {
     pub(crate) device: DeviceId,
     pub(crate) epoch: Epoch,
     pub(crate) seq: u64,
     pub(crate) at: UnixMs,
     pub(crate) received_at: UnixMs,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) body: String,
     /// A gap: the first and last number that the device lost.
     pub(crate) gap: Option<(u64, u64)>,
 }
 
 /// Two facts that cannot both be right, kept for a person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ConflictRow {
     pub(crate) at: UnixMs,
     pub(crate) note: String,
@@ -253,4 +267,23 @@ pub(crate) struct ClaimRow {
     pub(crate) lane: Option<LaneId>,
     pub(crate) expires_at: UnixMs,
     pub(crate) used_at: Option<UnixMs>,
+}
+
+/// Facts are free-form JSON: in the journal, which describes nothing of itself, they are text.
+mod facts_as_text {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+    use serde_json::{Map, Value};
+
+    type Facts = Option<Box<Map<String, Value>>>;
+
+    pub(super) fn serialize<S: Serializer>(facts: &Facts, to: S) -> Result<S::Ok, S::Error> {
+        let text = facts.as_ref().map(|facts| Value::Object((**facts).clone()).to_string());
+        text.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Facts, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| serde_json::from_str(&text).map(Box::new).map_err(D::Error::custom))
+            .transpose()
+    }
 }

@@ -11,8 +11,8 @@ use shanmen_rules::{Day, LaneIx, Need, Needs, ParkDefinition, ProductIx};
 use uuid::Uuid;
 
 use super::{
-    Answer, BulkEntry, ClaimRow, ClosedGrant, DeviceRow, Entry, GrantRow, Ledger, LedgerFault,
-    Loaded, Moved, Rows, SeenEvents, SqliteLedger, TokenRow,
+    Answer, BulkEntry, ClaimRow, ClosedGrant, DeviceRow, DirectEntry, Entry, GrantRow, Ledger,
+    LedgerFault, Loaded, Moved, Rows, SeenEvents, SqliteLedger, TokenRow,
 };
 use crate::api::{Account, DeviceStanding, PassageView, PresentationView};
 
@@ -21,6 +21,10 @@ mod names;
 impl Ledger for SqliteLedger {
     fn append(&self, entry: Entry) -> Result<(), Box<Entry>> {
         self.try_append(entry)
+    }
+
+    fn append_direct(&self, entry: DirectEntry) -> Result<(), LedgerFault> {
+        self.try_direct(entry)
     }
 
     async fn append_bulk(&self, entry: BulkEntry) -> Result<(), LedgerFault> {
@@ -82,19 +86,28 @@ impl Ledger for SqliteLedger {
 
     fn answers_since(
         &self,
-        device: &str,
         since: UnixMs,
-        limit: u32,
-    ) -> Result<Vec<Answer>, LedgerFault> {
+        each: &mut dyn FnMut(&str, Answer),
+    ) -> Result<(), LedgerFault> {
         self.read(|from| {
-            let sql = format!(
-                "SELECT {ANSWER} FROM scans WHERE at >= ? AND device = ? ORDER BY at DESC LIMIT ?"
-            );
-            let mut statement = from.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![since.0, device, limit], answer)?;
-            let mut answers: Vec<Answer> = rows.collect::<Result<_, _>>()?;
-            answers.reverse();
-            Ok(answers)
+            let sql = format!("SELECT {ANSWER}, device FROM scans WHERE at >= ? ORDER BY at");
+            let mut statement = from.prepare(&sql)?;
+            let mut rows = statement.query([since.0])?;
+            while let Some(row) = rows.next()? {
+                let device = row.get_ref(12)?.as_str().map_err(|_| wrong(12, Type::Text))?;
+                each(device, answer(row)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn answer(&self, device: &str, scan: ScanId) -> Result<Option<Answer>, LedgerFault> {
+        self.read(|from| {
+            let sql = format!("SELECT {ANSWER} FROM scans WHERE id = ? AND device = ?");
+            Ok(from
+                .prepare_cached(&sql)?
+                .query_row(params![scan.0.as_bytes(), device], answer)
+                .optional()?)
         })
     }
 
@@ -204,16 +217,6 @@ const ANSWER: &str = "id, lane, direction, at, ticket, product, result, reason, 
                       needs, facts";
 const GRANT: &str = "g.id, g.scan, g.device, g.ticket, s.product, g.hold_ms, g.opened";
 const GRANTS: &str = "grants g LEFT JOIN scans s ON s.id = g.scan AND s.device = g.device";
-
-/// The answer on record for a scan.
-pub(super) fn answer_of(
-    from: &Connection,
-    scan: ScanId,
-    device: &str,
-) -> Result<Answer, rusqlite::Error> {
-    from.prepare_cached(&format!("SELECT {ANSWER} FROM scans WHERE id = ? AND device = ?"))?
-        .query_row(params![scan.0.as_bytes(), device], answer)
-}
 
 fn answer(row: &Row<'_>) -> Result<Answer, rusqlite::Error> {
     let facts: Option<String> = row.get(11)?;

@@ -23,8 +23,8 @@ use crate::{
     api::{AuditLine, Fault},
     flow::Occupancy,
     ledger::{
-        After, Answer, Committed, ConflictRow, Decided, Entry, EventRow, GrantRow, LedgerFault,
-        PassageRow, Record, ScanRow, Settled,
+        After, Answer, Committed, ConflictRow, Decided, Entry, EventRow, GrantRow, Journaled,
+        LedgerFault, PassageRow, ScanRow, Settled,
     },
 };
 
@@ -158,7 +158,7 @@ impl ShardCore {
         });
         let day = self.park.business_day(ask.presentation.at);
         let scan = ScanRow { device: ask.device, day, answer: Arc::clone(&answer) };
-        let record = Record::Decided(Box::new(Decided {
+        let record = Journaled::Decided(Box::new(Decided {
             scan,
             grant: row.clone(),
             ticket: changed.clone(),
@@ -294,7 +294,7 @@ impl ShardCore {
             _ => None,
         };
         let (written, committed) = oneshot::channel();
-        let record = Record::Settled(Box::new(Settled {
+        let record = Journaled::Settled(Box::new(Settled {
             event,
             closes,
             passage: passage.clone(),
@@ -399,7 +399,7 @@ impl ShardCore {
         };
         how(&mut state);
         let (written, committed) = oneshot::channel();
-        let record = Record::TicketChanged { id, state: Box::new(state.clone()), audit };
+        let record = Journaled::TicketChanged { id, state: Box::new(state.clone()), audit };
         let result = match (self.append)(Entry { record, after: After::Ack(written) }) {
             Ok(()) => {
                 self.hot.put(id, state.clone());

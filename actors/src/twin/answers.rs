@@ -2,7 +2,7 @@
 //! (`same_answer`).
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
@@ -16,11 +16,17 @@ pub(crate) type Waiting<R> = Vec<R>;
 /// How many repeats may wait for one answer.
 const WAITING_MAX: usize = 8;
 
+/// How many times more ids than answers are kept in mind: a day of a busy lane.
+const OLDER_FACTOR: usize = 64;
+
 /// The newest answers of a device.
 pub(crate) struct Answers<R> {
     known: HashMap<ScanId, Slot<R>>,
     order: VecDeque<ScanId>,
     limit: usize,
+    /// Ids whose answers are in the ledger only.
+    older: HashSet<ScanId>,
+    older_order: VecDeque<ScanId>,
 }
 
 enum Slot<R> {
@@ -34,6 +40,8 @@ pub(crate) enum Known<R> {
     New,
     /// Asked already: the repeat waits for the same answer.
     Waits,
+    /// Answered so long ago that the answer is in the ledger only: the repeat waits for it.
+    Older,
     /// Answered: here it is, and who asks again.
     Answered(Arc<Answer>, R),
     /// More repeats at once than can be right: dropped.
@@ -43,7 +51,13 @@ pub(crate) enum Known<R> {
 impl<R> Answers<R> {
     /// Keeps the newest `limit` answers.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { known: HashMap::new(), order: VecDeque::new(), limit }
+        Self {
+            known: HashMap::new(),
+            order: VecDeque::new(),
+            limit,
+            older: HashSet::new(),
+            older_order: VecDeque::new(),
+        }
     }
 
     /// Looks a scan id up and notes who waits for its answer.
@@ -53,7 +67,7 @@ impl<R> Answers<R> {
                 vacant.insert(Slot::Asked(vec![who]));
                 self.order.push_back(id);
                 self.forget_oldest();
-                Known::New
+                if self.older.contains(&id) { Known::Older } else { Known::New }
             }
             Entry::Occupied(mut held) => match held.get_mut() {
                 Slot::Given(answer) => Known::Answered(Arc::clone(answer), who),
@@ -88,10 +102,23 @@ impl<R> Answers<R> {
         }
     }
 
+    fn remember_id(&mut self, id: ScanId) {
+        if self.older.insert(id) {
+            self.older_order.push_back(id);
+        }
+        while self.older_order.len() > self.limit * OLDER_FACTOR {
+            if let Some(oldest) = self.older_order.pop_front() {
+                self.older.remove(&oldest);
+            }
+        }
+    }
+
     fn forget_oldest(&mut self) {
         while self.order.len() > self.limit {
-            if let Some(oldest) = self.order.pop_front() {
-                self.known.remove(&oldest);
+            if let Some(oldest) = self.order.pop_front()
+                && let Some(Slot::Given(_)) = self.known.remove(&oldest)
+            {
+                self.remember_id(oldest);
             }
         }
     }
@@ -132,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_are_kept() {
+    fn only_the_newest_are_kept_and_older_ones_are_known_by_their_id() {
         let mut answers = Answers::new(2);
         let ids = [ScanId::fresh(), ScanId::fresh(), ScanId::fresh()];
         for id in ids {
@@ -140,7 +167,8 @@ mod tests {
             answers.give(id, answer(id));
         }
         assert!(matches!(answers.look_up(ids[2], ()), Known::Answered(..)));
-        assert!(matches!(answers.look_up(ids[0], ()), Known::New));
+        assert!(matches!(answers.look_up(ids[0], ()), Known::Older));
+        assert!(matches!(answers.look_up(ScanId::fresh(), ()), Known::New));
     }
 
     #[test]

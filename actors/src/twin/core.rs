@@ -44,14 +44,8 @@ pub(crate) enum Place {
 
 impl TwinCore {
     /// A twin that has heard nothing yet.
-    pub(crate) fn new(device: Arc<Device>, answers_kept: usize) -> Self {
-        Self {
-            device,
-            answers: Answers::new(answers_kept),
-            anchor: Anchor::default(),
-            session: None,
-            epochs: HashMap::new(),
-        }
+    pub(crate) fn new(device: Arc<Device>, answers: Answers<Reply>) -> Self {
+        Self { device, answers, anchor: Anchor::default(), session: None, epochs: HashMap::new() }
     }
 
     /// Takes a birth or death; true when the device's presence changed. A death of another

@@ -26,13 +26,19 @@ use shanmen_protocols::{
     device::{Decision, Down, Event, Hello, HelloDown, HelloStatus, Log, Scan, State, Telemetry},
     feed::LaneCondition,
     ids::{DeviceId, Epoch, ScanId, SiteId},
+    time::UnixMs,
     topic,
 };
 use tokio::sync::oneshot;
 
-use self::{anchor::Moment as EventMoment, numbers::Numbers, work::Latencies};
-pub(crate) use self::{
+use self::{
+    anchor::Moment as EventMoment,
+    answers::Answers,
     core::{ANSWERS_KEPT, TwinCore},
+    numbers::Numbers,
+    work::Latencies,
+};
+pub(crate) use self::{
     turnstile::{digest, ttl_of},
     words::refusal,
     work::{PassageFact, Reply, Shared, fault},
@@ -40,13 +46,15 @@ pub(crate) use self::{
 use crate::{
     clock::Stopwatch,
     flow::{Fact, LaneChange},
-    ledger::Answer,
+    ledger::{Answer, Ledger, LedgerFault},
     link::Qos,
     registry::Device,
 };
 
 pub(crate) type Moment = EventMoment;
 
+/// The device name under which callers of the program are on record.
+pub(crate) const API_DEVICE: &str = "api";
 /// How many messages may wait for a twin.
 const MAILBOX_MAX: usize = 256;
 /// How many for the twin of all callers of the program.
@@ -125,28 +133,34 @@ impl Twin {
         shared: Arc<Shared>,
         site: &SiteId,
         device: Arc<Device>,
+        recalled: &mut Recalled,
         arbiter: &actix_rt::ArbiterHandle,
     ) -> Addr<Self> {
         let row = device.row();
         let down = Arc::from(topic::down(site, &row.id));
         let latencies = Arc::new(Latencies::of(work::kind_label(row.kind)));
-        Self::start_as(shared, device, down, latencies, (MAILBOX_MAX, ANSWERS_KEPT), arbiter)
+        let answers = recalled.take(row.id.as_str());
+        let sizes = (MAILBOX_MAX, ANSWERS_KEPT);
+        Self::start_as(shared, device, answers, down, latencies, sizes, arbiter)
     }
 
     /// Starts the twin of the callers of the program: systems without MQTT.
     pub(crate) fn start_api(
         shared: Arc<Shared>,
         device: Arc<Device>,
+        recalled: &mut Recalled,
         arbiter: &actix_rt::ArbiterHandle,
     ) -> Addr<Self> {
         let latencies = Arc::new(Latencies::of("api"));
         let sizes = (API_MAILBOX_MAX, API_ANSWERS_KEPT);
-        Self::start_as(shared, device, Arc::from(""), latencies, sizes, arbiter)
+        let answers = recalled.take(API_DEVICE);
+        Self::start_as(shared, device, answers, Arc::from(""), latencies, sizes, arbiter)
     }
 
     fn start_as(
         shared: Arc<Shared>,
         device: Arc<Device>,
+        answers: Option<Answers<Reply>>,
         down: Arc<str>,
         latencies: Arc<Latencies>,
         (mailbox, answers_kept): (usize, usize),
@@ -155,7 +169,8 @@ impl Twin {
         Self::start_in_arbiter(arbiter, move |ctx| {
             ctx.set_mailbox_capacity(mailbox);
             let id = device.row().id;
-            let core = recall(&shared, device, answers_kept);
+            let answers = answers.unwrap_or_else(|| Answers::new(answers_kept));
+            let core = TwinCore::new(device, answers);
             let waiting = HashMap::new();
             Self { core, shared, down, id, latencies, waiting, mailbox, answers_kept }
         })
@@ -298,28 +313,55 @@ impl Twin {
         metrics::counter!("shanmen_actor_panics_total", "actor" => "twin").increment(1);
         tracing::error!(device = %self.id, "a twin failed at one message and begins anew");
         let device = Arc::clone(&self.core.device);
-        self.core = recall(&self.shared, device, self.answers_kept);
+        let now = self.shared.clock.now();
+        let recalled = Recalled::read(&*self.shared.ledger, now, Some(self.id.as_str()));
+        let answers = match recalled {
+            Ok(mut recalled) => recalled.take(self.id.as_str()),
+            Err(error) => {
+                tracing::error!(device = %self.id, %error, "cannot read the newest answers");
+                None
+            }
+        };
+        let answers = answers.unwrap_or_else(|| Answers::new(self.answers_kept));
+        self.core = TwinCore::new(device, answers);
         self.waiting.clear();
     }
 }
 
-/// A twin as the ledger remembers it: the newest answers. Numbers are read when they are needed.
-fn recall(shared: &Shared, device: Arc<Device>, answers_kept: usize) -> TwinCore {
-    /// Older presentations are not sent again by any device.
-    const RECALL_MS: i64 = 10 * 60 * 1000;
-    let id = device.row().id;
-    let mut core = TwinCore::new(device, answers_kept);
-    let since = shared.clock.now().plus_ms(-RECALL_MS);
-    let limit = u32::try_from(answers_kept).unwrap_or(u32::MAX);
-    match shared.ledger.answers_since(id.as_str(), since, limit) {
-        Ok(answers) => {
-            for answer in answers {
-                core.answers.give(answer.scan, Arc::new(answer));
+/// How far back a device may repeat a scan and still be recognised, in milliseconds: a day.
+const RECALL_MS: i64 = 24 * 3_600_000;
+
+/// The answers that the ledger has, by device: what the twins begin with.
+pub(crate) struct Recalled(HashMap<String, Answers<Reply>>);
+
+impl Recalled {
+    /// Reads the answers of the last day, of one device or of all.
+    pub(crate) fn read(
+        ledger: &dyn Ledger,
+        now: UnixMs,
+        only: Option<&str>,
+    ) -> Result<Self, LedgerFault> {
+        let mut by_device: HashMap<String, Answers<Reply>> = HashMap::new();
+        ledger.answers_since(now.plus_ms(-RECALL_MS), &mut |device, answer| {
+            if only.is_none_or(|only| only == device) {
+                let kept = if device == API_DEVICE { API_ANSWERS_KEPT } else { ANSWERS_KEPT };
+                let answers =
+                    by_device.entry(device.to_owned()).or_insert_with(|| Answers::new(kept));
+                answers.give(answer.scan, Arc::new(answer));
             }
-        }
-        Err(error) => tracing::error!(device = %id, %error, "cannot read the newest answers"),
+        })?;
+        Ok(Self(by_device))
     }
-    core
+
+    /// Nothing: for a device that is new.
+    pub(crate) fn none() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Takes a device's answers.
+    pub(crate) fn take(&mut self, device: &str) -> Option<Answers<Reply>> {
+        self.0.remove(device)
+    }
 }
 
 fn reason_of(status: HelloStatus) -> Option<&'static str> {

@@ -47,6 +47,11 @@ impl Twin {
         match self.core.answers.look_up(scan.id, reply) {
             Known::New => {}
             Known::Waits => return,
+            Known::Older => {
+                metrics::counter!("shanmen_scans_repeated_total").increment(1);
+                self.recall_answer(scan.id, watch, me);
+                return;
+            }
             Known::Answered(answer, to) => {
                 metrics::counter!("shanmen_scans_repeated_total").increment(1);
                 self.send(to, self.shared.decision(&answer));
@@ -87,6 +92,20 @@ impl Twin {
         self.await_answer(scan.id, answered, watch, me);
     }
 
+    /// A repeat from long ago: its answer is in the ledger.
+    fn recall_answer(&self, id: ScanId, watch: Stopwatch, me: &Addr<Self>) {
+        let (ledger, device, me) = (Arc::clone(&self.shared.ledger), self.id.clone(), me.clone());
+        actix::spawn(async move {
+            let read = tokio::task::spawn_blocking(move || ledger.answer(device.as_str(), id));
+            let answer = match read.await {
+                Ok(Ok(Some(answer))) => Ok(Arc::new(answer)),
+                Ok(Ok(None)) => Err(Reason::Internal),
+                Ok(Err(_)) | Err(_) => Err(Reason::Busy),
+            };
+            tell(&me, Back::Answered(id, answer, watch)).await;
+        });
+    }
+
     fn await_answer(
         &self,
         id: ScanId,
@@ -94,9 +113,9 @@ impl Twin {
         watch: Stopwatch,
         me: &Addr<Self>,
     ) {
-        let (shared, device, me) = (Arc::clone(&self.shared), self.id.clone(), me.clone());
+        let (shared, me) = (Arc::clone(&self.shared), me.clone());
         actix::spawn(async move {
-            let answer = shared.await_answer(answered, &device).await;
+            let answer = shared.await_answer(answered).await;
             tell(&me, Back::Answered(id, answer, watch)).await;
         });
     }
@@ -223,7 +242,7 @@ impl Twin {
             seq: event.seq,
             at: moment.at,
             received_at: now,
-            kind: kind_of(&event.body),
+            kind: kind_of(&event.body).into(),
             body: without_credential(&event.body),
             gap,
         };

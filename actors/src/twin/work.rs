@@ -19,7 +19,7 @@ use crate::{
     flow::{Fact, FlowSender},
     keys::KeyRing,
     ledger::{
-        Answer, Committed, EventRow, GrantRow, Ledger, LedgerFault, Moved, PassageRow, Record,
+        Answer, Committed, EventRow, GrantRow, Journaled, Ledger, LedgerFault, Moved, PassageRow,
         Refused,
     },
     link::{Downlink, Link, Qos},
@@ -85,7 +85,6 @@ impl Shared {
     pub(crate) async fn await_answer(
         &self,
         answer: oneshot::Receiver<Result<Arc<Answer>, LedgerFault>>,
-        asked_grant_of: &DeviceId,
     ) -> Result<Arc<Answer>, Reason> {
         match tokio::time::timeout(ANSWER_WAIT, answer).await {
             Ok(Ok(Ok(answer))) => {
@@ -96,40 +95,8 @@ impl Shared {
                 }
                 Ok(answer)
             }
-            Ok(Ok(Err(LedgerFault::Repeated(first)))) => {
-                metrics::counter!("shanmen_scans_repeated_total").increment(1);
-                self.undo_second_grant(&first, asked_grant_of);
-                Ok(Arc::from(first))
-            }
             Ok(Ok(Err(LedgerFault::Full))) | Err(_) => Err(Reason::Busy),
             Ok(Ok(Err(_)) | Err(_)) => Err(Reason::Internal),
-        }
-    }
-
-    /// A repeat that only the ledger recognised (it came after a restart, and after the twin had
-    /// forgotten): what was reserved for it in memory is given back.
-    fn undo_second_grant(&self, first: &Answer, device: &DeviceId) {
-        for row in self.pool.hot().open_grants() {
-            if row.scan == first.scan && row.device == *device && Some(row.id) != first.grant {
-                let (done, _) = oneshot::channel();
-                let now = self.clock.now();
-                let settle = Settle {
-                    at: now,
-                    now,
-                    time_known: true,
-                    outcome: Outcome::NotTaken,
-                    count: Some(0),
-                    by: PassageBy::Server,
-                    device: device.clone(),
-                    event: None,
-                    audit: None,
-                    done,
-                    by_grant: ByGrant::Open(Box::new(row.clone())),
-                };
-                if self.pool.give(row.ticket, Task::Settle(Box::new(settle))).is_err() {
-                    tracing::warn!(grant = %row.id, "a repeated scan's place stays reserved");
-                }
-            }
         }
     }
 
@@ -252,16 +219,14 @@ impl Shared {
         let lost = || Fault::Internal("the shard failed at this passage".into());
         let passed = within(settled).await?.map_err(|_| lost())??;
         let committed = within(passed.committed).await?.map_err(|_| lost())?.map_err(fault)?;
-        if committed.passage != 0 {
-            self.flow.tell(Fact::Passed(Box::new(moved(&passed.passage, committed))));
-        }
+        self.flow.tell(Fact::Passed(Box::new(moved(&passed.passage, committed))));
         Ok((passed.passage, committed))
     }
 
     /// Writes a fact that moves nobody.
     pub(crate) async fn event(&self, row: EventRow) -> Result<Committed, Fault> {
-        let record = Record::Event(Box::new(row));
-        let wait = crate::ledger::commit(&*self.ledger, record);
+        let record = Journaled::Event(Box::new(row));
+        let wait = crate::ledger::journal(&*self.ledger, record);
         tokio::time::timeout(COMMIT_WAIT, wait)
             .await
             .map_err(|_| Fault::Busy("the ledger"))?
@@ -298,7 +263,7 @@ pub(crate) struct PassageFact {
 
 fn moved(row: &PassageRow, committed: Committed) -> Moved {
     Moved {
-        n: committed.passage,
+        n: committed.n,
         at: row.at,
         committed_at: committed.at,
         lane: row.lane,
@@ -321,7 +286,6 @@ async fn within<T>(
 pub(crate) fn fault(fault: LedgerFault) -> Fault {
     match fault {
         LedgerFault::Full => Fault::Busy("the ledger's queue"),
-        LedgerFault::Repeated(_) => Fault::Conflict("a repeated scan".into()),
         LedgerFault::Refused(why) => Fault::Conflict(why),
         LedgerFault::Broken(why) => Fault::Internal(why),
     }

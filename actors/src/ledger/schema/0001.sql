@@ -1,5 +1,12 @@
--- The first schema. Moments are milliseconds since 1970 UTC; ids are the 16 bytes of a UUID;
+-- The first schema of the books. Moments are milliseconds since 1970 UTC; ids are the 16 bytes of a UUID;
 -- days are days since 1970 of the site's business day. Nothing here is a plain ticket code.
+
+-- How far the journal has been taken over.
+CREATE TABLE taken_over (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
+INSERT INTO taken_over VALUES (1, 0);
+
+-- Records of the journal that the books could not take over, for a person to look at.
+CREATE TABLE set_aside (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, why TEXT NOT NULL, record BLOB NOT NULL);
 
 -- Names in the order in which they were first seen: their number is what ticket states and
 -- passages hold, so a changed or reordered configuration never changes the meaning of a row.
@@ -64,7 +71,7 @@ CREATE TABLE grants (
 CREATE INDEX grants_open ON grants (device) WHERE closed_at IS NULL;
 
 CREATE TABLE passages (
-    n INTEGER PRIMARY KEY,
+    n INTEGER PRIMARY KEY,            -- its number in the journal
     at INTEGER NOT NULL,
     committed_at INTEGER NOT NULL,
     day INTEGER NOT NULL,

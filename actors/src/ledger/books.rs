@@ -1,0 +1,223 @@
+//! The books' writer: takes the journal over into the tables that people ask, and writes what is
+//! in no hurry (tickets, devices, accounts). Nobody at a gate waits for it.
+//!
+//! What is taken over is durable in the journal already, so those commits are not flushed; the
+//! journal is cut only behind a checkpoint. Direct writes are flushed, and with them all before.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use shanmen_protocols::time::UnixMs;
+use tokio::sync::mpsc;
+
+use super::{
+    BulkEntry, DirectEntry, LedgerFault,
+    journal::{self, Progress},
+    sqlite::as_f64,
+    write,
+};
+use crate::clock::{Clock, Stopwatch};
+
+/// How many records are taken over at once.
+const TAKE_MAX: u32 = 2_048;
+/// From so many records on they are taken over without waiting for more.
+const TAKE_AT_ONCE: i64 = 1_024;
+/// How many direct writes share one commit at most.
+const GROUP_MAX: usize = 64;
+/// How long the books leave the journal alone: what comes meanwhile shares their pages. A reader
+/// does not wait for it.
+const REST: Duration = Duration::from_millis(200);
+/// How often they look whether somebody waits.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long they wait after a disk that failed.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// The books' one writer.
+pub(super) struct BooksWriter {
+    pub(super) books: Connection,
+    pub(super) journal: Connection,
+    pub(super) clock: Clock,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl BooksWriter {
+    /// Writes until it is stopped, and then what is left.
+    pub(super) fn run(
+        mut self,
+        mut direct: mpsc::Receiver<DirectEntry>,
+        mut bulk: mpsc::Receiver<BulkEntry>,
+    ) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        let mut rested = Stopwatch::start();
+        loop {
+            let stopping = self.progress.stopping.load(Ordering::Relaxed);
+            while group.len() < GROUP_MAX
+                && let Ok(entry) = direct.try_recv()
+            {
+                group.push(entry);
+            }
+            let mut worked = !group.is_empty();
+            self.commit_direct(&mut group);
+            let due = stopping
+                || self.progress.wanted.swap(false, Ordering::AcqRel)
+                || TAKE_AT_ONCE <= self.progress.backlog()
+                || REST.as_secs_f64() <= rested.seconds();
+            let taken = if due {
+                rested = Stopwatch::start();
+                self.take_over()
+            } else {
+                Ok(0)
+            };
+            match taken {
+                Ok(taken) => worked |= taken > 0,
+                Err(error) => {
+                    metrics::counter!("shanmen_ledger_books_failures_total").increment(1);
+                    tracing::error!(%error, "the books cannot be written: look at the disk");
+                    std::thread::park_timeout(RETRY_AFTER);
+                    if stopping {
+                        // The journal has it all; the next start takes it over.
+                        return;
+                    }
+                    continue;
+                }
+            }
+            if let Ok(entry) = bulk.try_recv() {
+                self.commit_bulk(entry);
+                worked = true;
+            }
+            if !worked {
+                if stopping {
+                    return;
+                }
+                std::thread::park_timeout(LOOK);
+            }
+        }
+    }
+
+    /// Takes the next records of the journal over, in their order; gives how many there were.
+    ///
+    /// Where the books are is written in the same transaction: a record is taken over once.
+    pub(super) fn take_over(&mut self) -> Result<usize, LedgerFault> {
+        let watch = Stopwatch::start();
+        let has = self.progress.taken_over.load(Ordering::Acquire);
+        if self.progress.journaled.load(Ordering::Acquire) <= has {
+            return Ok(0);
+        }
+        let mut select = self
+            .journal
+            .prepare_cached("SELECT n, at, record FROM journal WHERE n > ? ORDER BY n LIMIT ?")?;
+        let mut rows = select.query(params![has, TAKE_MAX])?;
+        self.books.pragma_update(None, "synchronous", "NORMAL")?;
+        let transaction = self.books.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (mut newest, mut taken) = (has, 0);
+        while let Some(row) = rows.next()? {
+            let (n, at) = (row.get(0)?, UnixMs(row.get(1)?));
+            let blob: Vec<u8> = row.get(2)?;
+            take_one(&transaction, &blob, n, at)?;
+            newest = n;
+            taken += 1;
+        }
+        transaction.prepare_cached("UPDATE taken_over SET n = ?")?.execute([newest])?;
+        transaction.commit()?;
+        self.progress.taken_over.store(newest, Ordering::Release);
+        metrics::histogram!("shanmen_ledger_take_over_seconds").record(watch.seconds());
+        metrics::gauge!("shanmen_ledger_backlog")
+            .set(as_f64(usize::try_from(self.progress.backlog()).unwrap_or(0)));
+        Ok(taken)
+    }
+
+    fn commit_direct(&mut self, group: &mut Vec<DirectEntry>) {
+        if group.is_empty() {
+            return;
+        }
+        let at = self.clock.now();
+        let mut answers = match self.try_direct(group, at) {
+            Ok(answers) => answers,
+            Err(_) if group.len() > 1 => group
+                .iter()
+                .map(|entry| {
+                    self.try_direct(std::slice::from_ref(entry), at)
+                        .map_or_else(|error| Err(refused(&error)), |mut one| one.remove(0))
+                })
+                .collect(),
+            Err(error) => vec![Err(refused(&error))],
+        };
+        for (entry, written) in group.drain(..).zip(answers.drain(..)) {
+            if entry.done.send(written.map(|()| at)).is_err() {
+                tracing::debug!("nobody waits for this write any more");
+            }
+        }
+    }
+
+    fn try_direct(
+        &mut self,
+        group: &[DirectEntry],
+        at: UnixMs,
+    ) -> Result<Vec<write::Written>, rusqlite::Error> {
+        self.books.pragma_update(None, "synchronous", "FULL")?;
+        let transaction = self.books.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let written = group
+            .iter()
+            .map(|entry| write::record(&transaction, &entry.record, at))
+            .collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        Ok(written)
+    }
+
+    fn commit_bulk(&mut self, entry: BulkEntry) {
+        let watch = Stopwatch::start();
+        let at = self.clock.now();
+        let written = (|| {
+            self.books.pragma_update(None, "synchronous", "FULL")?;
+            let transaction =
+                self.books.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            write::tickets(&transaction, &entry.tickets)?;
+            transaction.commit()
+        })();
+        metrics::histogram!("shanmen_ledger_bulk_seconds").record(watch.seconds());
+        let answer = written.map(|()| at).map_err(|error: rusqlite::Error| refused(&error));
+        if entry.done.send(answer).is_err() {
+            tracing::debug!("nobody waits for this batch any more");
+        }
+    }
+}
+
+/// Takes one record over. One that cannot be read, or that the tables refuse, is set aside for a
+/// person: it must not hold up those behind it.
+fn take_one(
+    to: &rusqlite::Transaction<'_>,
+    blob: &[u8],
+    n: i64,
+    at: UnixMs,
+) -> Result<(), LedgerFault> {
+    to.execute_batch("SAVEPOINT one")?;
+    let taken = journal::decode(blob).and_then(|record| {
+        write::take_over(to, &record, n, at).map_err(|error| {
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
+                LedgerFault::Refused(error.to_string())
+            } else {
+                LedgerFault::from(error)
+            }
+        })
+    });
+    match taken {
+        Ok(()) => to.execute_batch("RELEASE one")?,
+        Err(LedgerFault::Refused(why)) => {
+            metrics::counter!("shanmen_ledger_set_aside_total").increment(1);
+            tracing::error!(n, why, "a record of the journal was set aside");
+            to.execute_batch("ROLLBACK TO one; RELEASE one")?;
+            to.prepare_cached("INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?)")?
+                .execute(params![n, at.0, why, blob])?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn refused(error: &rusqlite::Error) -> LedgerFault {
+    metrics::counter!("shanmen_ledger_rows_refused_total").increment(1);
+    LedgerFault::Refused(error.to_string())
+}
