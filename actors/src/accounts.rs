@@ -64,9 +64,12 @@ impl Accounts {
         self.read(Ledger::accounts).await
     }
 
-    /// Adds or replaces an account.
+    /// Adds or replaces an account; its tokens end, so that an old password or role opens nothing.
     pub(crate) async fn put(&self, account: Account) -> Result<(), Fault> {
-        commit(&*self.ledger, Record::Account(account)).await.map(|_| ()).map_err(fault)
+        let user = account.user.clone();
+        commit(&*self.ledger, Record::Account(account)).await.map_err(fault)?;
+        self.tokens.retain(|_, (of, _, _)| *of != user);
+        Ok(())
     }
 
     /// Writes to the audit trail.

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use shanmen_protocols::{code::Claims, ids::TicketId, time::UnixMs};
+use shanmen_protocols::{code::Claims, device::CredentialKind, ids::TicketId, time::UnixMs};
 use shanmen_rules::{Day, IssueTerms, Park, Status, TicketState, credential};
 use tokio::sync::oneshot;
 
@@ -50,7 +50,7 @@ impl Desk {
                 tickets.len()
             )));
         }
-        let request = request_digest(&tickets);
+        let request = request_digest(&self.keys, &tickets);
         // The key is the caller's own: another caller's equal key is another key.
         let key = idempotency.map(|key| format!("{actor}\n{key}"));
         if let Some(first) = self.first_answer(key.clone(), request).await? {
@@ -103,9 +103,13 @@ impl Desk {
             Some((before, _)) if before != request => Err(Fault::Conflict(
                 "Idempotency-Key: used before with another request: take a new key".into(),
             )),
-            Some((_, answer)) => serde_json::from_str(&answer)
-                .map(Some)
-                .map_err(|error| Fault::Internal(error.to_string())),
+            Some((_, answer)) => {
+                let ids: Vec<TicketId> = serde_json::from_str(&answer)
+                    .map_err(|error| Fault::Internal(error.to_string()))?;
+                let issued =
+                    ids.into_iter().map(|id| Ok(IssuedTicket { id, code: self.code(id)? }));
+                issued.collect::<Result<_, _>>().map(Some)
+            }
         }
     }
 
@@ -222,7 +226,10 @@ impl Desk {
             not_before_s: None,
             expires_s: None,
         };
-        self.keys.sign(&claims).map_err(|error| Fault::Internal(error.to_string()))
+        let code = self.keys.sign(&claims).map_err(|error| Fault::Internal(error.to_string()))?;
+        let digest = self.keys.digest_of(CredentialKind::Qr, &code);
+        self.hot.remember_code(digest, id, claims.epoch);
+        Ok(code)
     }
 
     /// A ticket with its history.
@@ -289,13 +296,16 @@ impl Desk {
             Status::Refunded => "ticket.refund",
             _ => "ticket.status",
         };
-        let now = self.hot.ticket(id).ok_or(Fault::NotFound("ticket"))?.status();
-        if !may_become(now, status) {
-            return Err(Fault::Conflict(format!("a {} ticket cannot do this", word(now))));
-        }
-        self.change(id, action, reason, actor, Box::new(move |state| state.set_status(status)))
-            .await
-            .map(drop)
+        // Asked where it is changed: two changes at once come one after the other.
+        let how = Box::new(move |state: &mut TicketState| {
+            let now = state.status();
+            if !may_become(now, status) {
+                return Err(Fault::Conflict(format!("a {} ticket cannot do this", word(now))));
+            }
+            state.set_status(status);
+            Ok(())
+        });
+        self.change(id, action, reason, actor, how).await.map(drop)
     }
 
     /// Raises the issue number and gives the new code.
@@ -305,7 +315,10 @@ impl Desk {
         reason: &str,
         actor: &str,
     ) -> Result<IssuedTicket, Fault> {
-        let how = Box::new(|state: &mut TicketState| state.raise_epoch());
+        let how = Box::new(|state: &mut TicketState| {
+            state.raise_epoch();
+            Ok(())
+        });
         let state = self.change(id, "ticket.reissue", reason, actor, how).await?;
         Ok(IssuedTicket { id, code: self.code_of(id, &state)? })
     }
@@ -316,7 +329,7 @@ impl Desk {
         action: &str,
         reason: &str,
         actor: &str,
-        how: Box<dyn FnOnce(&mut TicketState) + Send>,
+        how: Box<dyn FnOnce(&mut TicketState) -> Result<(), Fault> + Send>,
     ) -> Result<TicketState, Fault> {
         let audit = AuditLine {
             at: self.clock.now(),
@@ -380,8 +393,9 @@ fn minutes(text: &str) -> Result<u16, String> {
     Ok(time.minutes())
 }
 
-fn request_digest(tickets: &[NewTicket]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
+/// A keyed digest of a request: it may hold ID numbers, which an open one would give away.
+fn request_digest(keys: &KeyRing, tickets: &[NewTicket]) -> [u8; 32] {
+    let mut bytes = Vec::new();
     for ticket in tickets {
         let shown: Vec<_> =
             ticket.credentials.iter().map(|one| (one.kind.as_str(), &one.data)).collect();
@@ -395,8 +409,8 @@ fn request_digest(tickets: &[NewTicket]) -> [u8; 32] {
             &ticket.holder,
             ticket.status,
         );
-        hasher.update(&serde_json::to_vec(&all).unwrap_or_default());
-        hasher.update(b"\n");
+        bytes.extend(serde_json::to_vec(&all).unwrap_or_default());
+        bytes.push(b'\n');
     }
-    *hasher.finalize().as_bytes()
+    keys.keyed_hash(&bytes)
 }

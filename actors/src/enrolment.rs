@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     ledger::{ClaimRow, DeviceRow, Ledger, Record, SqliteLedger, commit},
     registry::{Device, Registry},
-    twin::fault,
+    twin::{API_DEVICE, fault},
 };
 
 /// How long a claim is good for, unless it says so itself, in minutes.
@@ -41,6 +41,10 @@ pub(crate) struct Enrolment {
 impl Enrolment {
     /// Makes a claim.
     pub(crate) async fn claim(&self, request: ClaimRequest, actor: &str) -> Result<Claim, Fault> {
+        if request.device.as_str() == API_DEVICE {
+            let taken = format!("device: {API_DEVICE} is what callers of the program are called");
+            return Err(Fault::Invalid(taken));
+        }
         let minutes = request.minutes.unwrap_or(CLAIM_MINUTES);
         if !(1..=CLAIM_MINUTES_MAX).contains(&minutes) {
             let limits = format!("minutes: {minutes} is not within 1 and {CLAIM_MINUTES_MAX}");
@@ -73,7 +77,8 @@ impl Enrolment {
         Ok(Claim { claim: code, device: request.device, expires_at })
     }
 
-    /// Trades a claim for a login, once. The device's earlier login is over.
+    /// Trades a claim for a login, once. The device's earlier secret
+    /// is no longer taken at a connect.
     pub(crate) async fn enrol(
         &self,
         request: EnrolRequest,

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use shanmen_protocols::{
     device::{Down, Event, Hello, LOG_MAX_EVENTS, Log, Scan, State, Telemetry},
     ids::{DeviceId, SiteId},
+    privacy::without_values,
     reason::Reason,
     time::UnixMs,
     topic::{self, NotAnUplink, PAYLOAD_MAX_BYTES, UpKind, Uplink},
@@ -100,7 +101,9 @@ impl Intake {
         metrics::counter!("shanmen_twin_mailbox_overflow_total").increment(1);
         tracing::warn!(device = uplink.device, "the twin's mailbox is full");
         // A fact is sent again by the device; a visitor is told to try again.
+        // A repeat is left alone: its first sending has been answered, or will be.
         if let Heard::Scan(scan, _, _) = refused.into_inner()
+            && scan.attempt <= 1
             && let (Some(shared), Ok(id)) = (self.shared.get(), DeviceId::new(uplink.device))
         {
             let decision = refusal(scan.id, Reason::Busy, shared.lang);
@@ -187,7 +190,7 @@ fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Opti
 }
 
 fn json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(payload).map_err(|error| error.to_string())
+    serde_json::from_slice(payload).map_err(|error| without_values(&error.to_string()))
 }
 
 fn count(why: &'static str) {
@@ -195,8 +198,6 @@ fn count(why: &'static str) {
 }
 
 fn note(device: Option<&Device>, at: UnixMs, uplink: Uplink<'_>, problem: &str) {
-    // What serde says names the place and what was expected; it may quote a wrong value, so it is
-    // kept short, and a credential's text is always a string where a string is right.
     let mut problem = format!("up/{}: {problem}", uplink.kind.as_str());
     let mut end = PROBLEM_MAX_BYTES.min(problem.len());
     while !problem.is_char_boundary(end) {

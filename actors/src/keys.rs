@@ -56,6 +56,11 @@ impl KeyRing {
         code::verify(text, |id| self.0.known.get(id).copied())
     }
 
+    /// A keyed hash of anything that must not be guessed from what is kept of it.
+    pub(crate) fn keyed_hash(&self, bytes: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(&self.0.credential_key, bytes).as_bytes()
+    }
+
     /// The digest of a credential whose data has been cleaned.
     pub fn digest(&self, credential: &Credential) -> Digest {
         self.digest_of(credential.kind, &credential.data)

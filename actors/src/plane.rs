@@ -117,7 +117,7 @@ impl ControlPlane {
         let (ledger, park, hot, loaded) = open(&settings).await?;
         let clock = settings.clock.clone();
         let site = park.site().id.clone();
-        let occupancy = Arc::new(Occupancy::new(&park));
+        let occupancy = Arc::new(Occupancy::new(&park, park.business_day(clock.now())));
         let fleet = Arc::new(Fleet::default());
         let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
         enrolment::register(&settings.devices, &park, &ledger, &registry, &clock).await?;
@@ -132,7 +132,7 @@ impl ControlPlane {
         })
         .map_err(fault)?;
         for grant in loaded.grants {
-            occupancy.reserve_anyway(&park, &grant.open.admission);
+            occupancy.reserve_anyway(&park, &grant.open.admission, park.business_day(clock.now()));
             hot.open(grant);
         }
         let deltas = flow.deltas();
@@ -170,7 +170,7 @@ impl ControlPlane {
             heartbeat_s: settings.heartbeat_s,
             lang: Lang::Zh,
         });
-        let mut recalled = Recalled::read(&*ledger, clock.now(), None).map_err(fault)?;
+        let mut recalled = Recalled::read(&*ledger, clock.now()).map_err(fault)?;
         for (n, id) in registry.ids().into_iter().enumerate() {
             if let Some(device) = registry.get(id.as_str()) {
                 let (shared, arbiter) = (Arc::clone(&shared), stage.arbiter(n));
@@ -437,6 +437,12 @@ impl ControlPlane {
             return self.first_outcome(grant).await;
         };
         let persons = u32::from(row.open.admission.persons);
+        if !matches!(request.outcome, Outcome::Taken | Outcome::Partial | Outcome::NotTaken) {
+            return Err(Fault::Invalid("outcome: taken, partial or not_taken".into()));
+        }
+        if request.outcome == Outcome::Taken && request.count == Some(0) {
+            return Err(Fault::Invalid("count: 0 persons is not_taken".into()));
+        }
         if request.outcome == Outcome::Partial && request.count.is_none() {
             return Err(Fault::Invalid("count: missing; a partial passage needs it".into()));
         }

@@ -9,6 +9,7 @@ pub mod code;
 pub mod device;
 pub mod feed;
 pub mod ids;
+pub mod privacy;
 pub mod reason;
 pub mod time;
 pub mod topic;

@@ -130,7 +130,11 @@ impl FlowCore {
     /// Takes a committed passage. Occupancy was changed when it was decided; a passage of an
     /// earlier business day is in the ledger and changes nothing here.
     pub(crate) fn passed(&mut self, moved: &Moved) {
-        if self.park.business_day(moved.at) != self.day || moved.n <= self.counted {
+        let day = self.park.business_day(moved.at);
+        if self.day < day {
+            self.begin_day(moved.at);
+        }
+        if day != self.day || moved.n <= self.counted {
             return;
         }
         let today = &mut self.state.today;

@@ -140,6 +140,13 @@ impl Flow {
     }
 
     fn frame(&mut self) {
+        let now = self.parts.clock.now();
+        let today = self.parts.park.business_day(now);
+        self.parts.occupancy.turn_to(today);
+        if self.core.day() < today {
+            tracing::info!(day = %today, "the business day turns");
+            self.core.begin_day(now);
+        }
         if self.recount.swap(false, Ordering::Relaxed) {
             self.count_again();
         }
@@ -151,11 +158,6 @@ impl Flow {
 
     fn second(&mut self) {
         let now = self.parts.clock.now();
-        if self.parts.park.business_day(now) > self.core.day() {
-            tracing::info!(day = %self.parts.park.business_day(now), "the business day turns");
-            self.parts.occupancy.turn();
-            self.core.begin_day(now);
-        }
         let (online, total) = self.parts.fleet.counts();
         self.core.fleet(online, total);
         self.core.second(now);
@@ -188,7 +190,7 @@ fn count_day(parts: &FlowParts, people_too: bool) -> Result<FlowCore, LedgerFaul
     let day = core.day();
     parts.ledger.passages_of(day, &mut |moved| {
         if people_too {
-            parts.occupancy.apply(&parts.park, &moved.moves);
+            parts.occupancy.apply(&parts.park, &moved.moves, day);
         }
         core.recall_passage(&moved);
     })?;

@@ -4,14 +4,16 @@
 //! gives it back. One atomic word an area, so that a shard reserves without asking anybody and
 //! without a lock; all else about the flow is the flow actor's.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use shanmen_rules::{Admission, AreaIx, Movements, Park, Room};
+use shanmen_rules::{Admission, AreaIx, Day, Movements, Park, Room};
 
 /// The counts of all areas.
 #[derive(Debug)]
 pub(crate) struct Occupancy {
     areas: Box<[Area]>,
+    /// The business day that is counted.
+    day: AtomicI32,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +46,32 @@ impl Persons {
 
 impl Occupancy {
     /// Empty areas.
-    pub(crate) fn new(park: &Park) -> Self {
-        Self { areas: park.areas().iter().map(|_| Area::default()).collect() }
+    pub(crate) fn new(park: &Park, today: Day) -> Self {
+        Self {
+            areas: park.areas().iter().map(|_| Area::default()).collect(),
+            day: AtomicI32::new(today.0),
+        }
+    }
+
+    /// Turns the business day, once, when `today` is a later one than is counted: everybody has
+    /// gone home, open grants stay. Whoever first meets the new day turns it, before it counts.
+    pub(crate) fn turn_to(&self, today: Day) {
+        let counted = self.day.load(Ordering::Acquire);
+        if today.0 <= counted
+            || self
+                .day
+                .compare_exchange(counted, today.0, Ordering::AcqRel, Ordering::Acquire)
+                .is_err()
+        {
+            return;
+        }
+        for area in &self.areas {
+            area.persons.update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                Persons { inside: 0, ..Persons::of(word) }.word()
+            });
+            let reserved = Persons::of(area.persons.load(Ordering::Acquire)).reserved;
+            area.entries_today.store(reserved, Ordering::Release);
+        }
     }
 
     /// One area's counts.
@@ -64,7 +90,8 @@ impl Occupancy {
 
     /// Takes places for a grant in every area that it enters; false, with nothing taken, when one
     /// of them has no room left. An overridden admission is always given its place.
-    pub(crate) fn reserve(&self, park: &Park, admission: &Admission) -> bool {
+    pub(crate) fn reserve(&self, park: &Park, admission: &Admission, today: Day) -> bool {
+        self.turn_to(today);
         let count = u32::from(admission.persons);
         let entered = park.entered(admission.from, admission.to);
         for (n, area) in entered.clone().enumerate() {
@@ -79,8 +106,8 @@ impl Occupancy {
     }
 
     /// Takes places whatever the capacity: for an exit, and for a grant of before a restart.
-    pub(crate) fn reserve_anyway(&self, park: &Park, admission: &Admission) {
-        let taken = self.reserve(park, &Admission { overridden: true, ..*admission });
+    pub(crate) fn reserve_anyway(&self, park: &Park, admission: &Admission, today: Day) {
+        let taken = self.reserve(park, &Admission { overridden: true, ..*admission }, today);
         debug_assert!(taken, "an overridden admission is always given its place");
     }
 
@@ -92,7 +119,8 @@ impl Occupancy {
     }
 
     /// Moves people: they leave areas and enter others.
-    pub(crate) fn apply(&self, park: &Park, moves: &Movements) {
+    pub(crate) fn apply(&self, park: &Park, moves: &Movements, today: Day) {
+        self.turn_to(today);
         for one in moves {
             let count = u32::from(one.persons);
             for area in park.left(one.from, one.to) {
@@ -116,15 +144,6 @@ impl Occupancy {
         }
     }
 
-    /// The business day turns: everybody has gone home, open grants stay.
-    pub(crate) fn turn(&self) {
-        for area in &self.areas {
-            let persons = Persons::of(area.persons.load(Ordering::Acquire));
-            area.persons.store(Persons { inside: 0, ..persons }.word(), Ordering::Release);
-            area.entries_today.store(persons.reserved, Ordering::Release);
-        }
-    }
-
     fn reserve_one(&self, park: &Park, ix: AreaIx, count: u32, admission: &Admission) -> bool {
         let Some(area) = self.area(ix) else { return true };
         let limit = if admission.overridden { None } else { self.capacity(park, ix) };
@@ -138,10 +157,21 @@ impl Occupancy {
         if taken.is_err() {
             return false;
         }
-        if !admission.reentry {
-            area.entries_today.fetch_add(count, Ordering::AcqRel);
+        if admission.reentry {
+            return true;
         }
-        true
+        let daily = if admission.overridden { None } else { park.area(ix).capacity_daily };
+        let counted = area.entries_today.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            let after = now.saturating_add(count);
+            daily.is_none_or(|daily| after <= daily).then_some(after)
+        });
+        if counted.is_err() {
+            self.change(ix, |persons| Persons {
+                reserved: persons.reserved.saturating_sub(count),
+                ..persons
+            });
+        }
+        counted.is_ok()
     }
 
     fn give_back(&self, area: AreaIx, count: u32, reentry: bool) {

@@ -80,6 +80,8 @@ pub(crate) struct Rows<'a> {
 pub(crate) struct SeenEvents {
     /// All numbers up to and including this one.
     pub(crate) upto: u64,
+    /// Number 0, with which some devices begin.
+    pub(crate) zero: bool,
     /// Numbers above it, ascending, each with the range that it declares lost.
     pub(crate) above: Vec<(u64, Option<(u64, u64)>)>,
 }

@@ -30,7 +30,7 @@ const DIRECT_QUEUE_MAX: usize = 1_024;
 const BULK_QUEUE_MAX: usize = 2;
 /// How often the logs are checkpointed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// Above this size a log is emptied and cut, in bytes.
+/// From this size on a log is begun anew, in bytes.
 const WAL_HIGH_WATER_BYTES: u64 = 256 * 1024 * 1024;
 /// How long a reader waits for the books to have what the journal had when it came.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
@@ -294,8 +294,9 @@ impl Checkpoints {
         while !self.progress.stopping.load(Ordering::Relaxed) {
             std::thread::park_timeout(CHECKPOINT_EVERY);
             for (connection, log, is_books) in &files {
-                // A passive one never holds up the writer; one that truncates does, so it comes
-                // only when the log has grown, right after a passive one that left it little.
+                // A passive one never holds up the writer; one that begins the log anew does, so
+                // it comes only when the log has grown, right after a passive one that left it
+                // little. Truncating would take the file system a tenth of a second.
                 let has = self.progress.taken_over.load(Ordering::Acquire);
                 let whole = Self::checkpoint(connection, "PASSIVE");
                 if *is_books && whole {
@@ -304,7 +305,7 @@ impl Checkpoints {
                 }
                 let bytes = std::fs::metadata(log).map_or(0, |meta| meta.len());
                 if WAL_HIGH_WATER_BYTES < bytes {
-                    Self::checkpoint(connection, "TRUNCATE");
+                    Self::checkpoint(connection, "RESTART");
                 }
             }
         }

@@ -128,7 +128,11 @@ impl Ledger for SqliteLedger {
                 let gap: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
                 Ok((number(row.get(0)?), gap.0.map(number).zip(gap.1.map(number))))
             })?;
-            Ok(SeenEvents { upto: upto.cast_unsigned(), above: rows.collect::<Result<_, _>>()? })
+            let above = rows.collect::<Result<_, _>>()?;
+            let zero = from
+                .prepare_cached("SELECT 1 FROM events WHERE device = ? AND epoch = ? AND seq = 0")?
+                .exists(key)?;
+            Ok(SeenEvents { upto: upto.cast_unsigned(), zero, above })
         })
     }
 

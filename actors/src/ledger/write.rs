@@ -17,6 +17,9 @@ use crate::api::AuditLine;
 /// What became of one record: written, or refused without harm to the others.
 pub(super) type Written = Result<(), LedgerFault>;
 
+/// How long a retry gets its first answer, in milliseconds: a week.
+const IDEMPOTENCY_KEPT_MS: i64 = 7 * 24 * 3_600_000;
+
 /// Takes a record of the journal over into the books, with its number and moment there.
 pub(super) fn take_over(
     to: &Connection,
@@ -46,6 +49,8 @@ pub(super) fn record(
         Record::Tickets { rows, idempotency, audit } => {
             tickets(to, rows)?;
             if let Some((key, request, answer)) = idempotency {
+                to.prepare_cached("DELETE FROM idempotency WHERE at < ?")?
+                    .execute([at.0 - IDEMPOTENCY_KEPT_MS])?;
                 to.prepare_cached(
                     "INSERT INTO idempotency (key, request, answer, at) VALUES (?, ?, ?, ?)",
                 )?
@@ -81,6 +86,7 @@ pub(super) fn record(
             let roles = serde_json::to_string(&account.roles).unwrap_or_default();
             to.prepare_cached("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)")?
                 .execute(params![account.user, account.password_hash, roles])?;
+            to.prepare_cached("DELETE FROM tokens WHERE user = ?")?.execute([&account.user])?;
         }
         Record::Token { digest, user, roles, expires } => {
             let roles = serde_json::to_string(roles).unwrap_or_default();

@@ -239,7 +239,10 @@ impl BrokerEventHandler for Ports {
     }
 
     fn on_client_disconnect(&self, event: ClientDisconnectEvent) -> Answer<'_, ()> {
-        self.connected.remove(&*event.client_id);
+        // After a takeover the id is another connection's; only its holder's own end frees it.
+        self.connected.remove_if(&*event.client_id, |_, holder| {
+            event.user_id.as_deref() == Some(holder.as_str())
+        });
         Box::pin(std::future::ready(()))
     }
 

@@ -96,12 +96,13 @@ impl ShardCore {
         let state = ask.ticket.and_then(|id| self.hot.ticket(id));
         let mut verdict = self.verdict(&ask, state.as_ref());
         let mut reserved = None;
+        let today = self.park.business_day(ask.presentation.at);
         if let Verdict::Grant(admission) = verdict {
             if admission.is_exit() {
                 // People must be able to leave, however full it is where they go.
-                self.occupancy.reserve_anyway(&self.park, &admission);
+                self.occupancy.reserve_anyway(&self.park, &admission, today);
                 reserved = Some(admission);
-            } else if self.occupancy.reserve(&self.park, &admission) {
+            } else if self.occupancy.reserve(&self.park, &admission, today) {
                 reserved = Some(admission);
             } else {
                 // Another lane took the last place since the rules looked: they look again.
@@ -152,7 +153,8 @@ impl ShardCore {
             }),
             _ => None,
         };
-        let changed = state.zip(ask.ticket).zip(open).map(|((mut state, id), open)| {
+        let before = state.zip(ask.ticket);
+        let changed = before.clone().zip(open).map(|((mut state, id), open)| {
             state.reserve(&self.park, &open);
             (id, state)
         });
@@ -168,15 +170,25 @@ impl ShardCore {
         } else {
             (After::Answer(ask.answer, Arc::clone(&answer)), None)
         };
+        // In memory first: the passage can be back before this thread runs on.
+        if let Some((id, state)) = changed {
+            self.hot.put(id, state);
+        }
+        if let Some(row) = row {
+            self.hot.open(row);
+        }
         match (self.append)(Entry { record, after }) {
             Ok(()) => {
-                self.keep(changed, row);
                 if let Some(to) = at_once {
                     send(to, Ok(answer));
                 }
             }
             Err(entry) => {
-                if let Some(open) = open {
+                if let (Some(open), Some(grant)) = (open, grant) {
+                    self.hot.close(grant);
+                    if let Some((state, id)) = before {
+                        self.hot.put(id, state);
+                    }
                     self.occupancy.release(&self.park, &open.admission);
                 }
                 if let Some(to) = at_once.or(match entry.after {
@@ -186,15 +198,6 @@ impl ShardCore {
                     send(to, Err(LedgerFault::Full));
                 }
             }
-        }
-    }
-
-    fn keep(&self, changed: Option<(TicketId, TicketState)>, grant: Option<GrantRow>) {
-        if let Some((id, state)) = changed {
-            self.hot.put(id, state);
-        }
-        if let Some(row) = grant {
-            self.hot.open(row);
         }
     }
 
@@ -308,13 +311,15 @@ impl ShardCore {
         if let Some((id, state)) = moved.ticket {
             self.hot.put(id, state);
         }
+        // A passage of an earlier business day is on record; nobody of that day is inside now.
+        let today = self.park.business_day(now);
+        if passage.day == today {
+            self.occupancy.apply(&self.park, &passage.moves, today);
+        }
+        // After the move, or another lane could take the place in between.
         if let ByGrant::Open(row) = &by_grant {
             self.hot.close(row.id);
             self.occupancy.release(&self.park, &row.open.admission);
-        }
-        // A passage of an earlier business day is on record; nobody of that day is inside now.
-        if passage.day == self.park.business_day(now) {
-            self.occupancy.apply(&self.park, &passage.moves);
         }
         (done, Ok(Passed { passage, committed }))
     }
@@ -397,7 +402,10 @@ impl ShardCore {
             send(done, Err(Fault::NotFound("ticket")));
             return;
         };
-        how(&mut state);
+        if let Err(refused) = how(&mut state) {
+            send(done, Err(refused));
+            return;
+        }
         let (written, committed) = oneshot::channel();
         let record = Journaled::TicketChanged { id, state: Box::new(state.clone()), audit };
         let result = match (self.append)(Entry { record, after: After::Ack(written) }) {
@@ -420,7 +428,7 @@ struct Step {
 /// A change of a ticket by hand.
 pub(crate) struct Change {
     pub(crate) id: TicketId,
-    pub(crate) how: Box<dyn FnOnce(&mut TicketState) + Send>,
+    pub(crate) how: Box<dyn FnOnce(&mut TicketState) -> Result<(), Fault> + Send>,
     pub(crate) audit: AuditLine,
     pub(crate) done: oneshot::Sender<Result<Changed, Fault>>,
 }
@@ -428,9 +436,15 @@ pub(crate) struct Change {
 /// The new state, and its commit to come.
 pub(crate) type Changed = (TicketState, oneshot::Receiver<Result<Committed, LedgerFault>>);
 
+/// How many persons more than granted one report may move: more than any tailgating.
+const MORE_THAN_GRANTED: u16 = 100;
+
 fn persons_passed(outcome: Outcome, count: Option<u32>, row: Option<&GrantRow>) -> u16 {
-    let granted = row.map_or(1, |row| row.open.admission.persons);
-    let told = count.map(|count| u16::try_from(count).unwrap_or(u16::MAX));
+    let granted = row.map_or(0, |row| row.open.admission.persons);
+    let most = granted.saturating_add(MORE_THAN_GRANTED);
+    // A number beyond belief must not fill the park; what was told stands in the event.
+    let told = count.map(|count| u16::try_from(count).unwrap_or(u16::MAX).min(most));
+    let granted = granted.max(1);
     match outcome {
         Outcome::NotTaken | Outcome::Reversed => 0,
         Outcome::Taken => told.unwrap_or(granted),

@@ -19,7 +19,13 @@ pub(crate) struct HotState {
     tickets: DashMap<TicketId, TicketState, FixedState>,
     credentials: DashMap<Digest, Leads, FixedState>,
     grants: DashMap<GrantId, GrantRow, FixedState>,
+    /// Signed codes that were signed or verified here, by their digest: a signature is checked
+    /// once, then the digest answers.
+    codes: DashMap<Digest, (TicketId, u16), FixedState>,
 }
+
+/// How many signed codes are remembered.
+const CODES_MAX: usize = 500_000;
 
 impl HotState {
     /// Nothing yet.
@@ -30,6 +36,7 @@ impl HotState {
             tickets: DashMap::with_hasher(hash()),
             credentials: DashMap::with_hasher(hash()),
             grants: DashMap::with_hasher(hash()),
+            codes: DashMap::with_hasher(hash()),
         }
     }
 
@@ -59,6 +66,19 @@ impl HotState {
         if !leads.contains(&ticket) {
             leads.push(ticket);
         }
+    }
+
+    /// The ticket and issue number of a signed code that is known to be good.
+    pub(crate) fn code(&self, digest: Digest) -> Option<(TicketId, u16)> {
+        self.codes.get(&digest).map(|known| *known)
+    }
+
+    /// Remembers a signed code that is good. What it says never changes, so forgetting is safe.
+    pub(crate) fn remember_code(&self, digest: Digest, ticket: TicketId, epoch: u16) {
+        if CODES_MAX <= self.codes.len() {
+            self.codes.clear();
+        }
+        self.codes.insert(digest, (ticket, epoch));
     }
 
     /// An open grant.

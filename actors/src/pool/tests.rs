@@ -80,7 +80,7 @@ impl World {
         let full = Arc::new(AtomicBool::new(false));
         let queue_full = Arc::clone(&full);
         let core = ShardCore {
-            occupancy: Arc::new(Occupancy::new(&park)),
+            occupancy: Arc::new(Occupancy::new(&park, park.business_day(NOW))),
             park,
             hot,
             append: Arc::new(move |entry: Entry| {

@@ -48,6 +48,12 @@ impl TwinCore {
         Self { device, answers, anchor: Anchor::default(), session: None, epochs: HashMap::new() }
     }
 
+    /// Begins anew after a failure, but for what is on its way to the ledger and what was answered.
+    pub(crate) fn begin_anew(&mut self) {
+        self.session = None;
+        self.anchor = Anchor::default();
+    }
+
     /// Takes a birth or death; true when the device's presence changed. A death of another
     /// session is ignored: it is an old connection's.
     pub(crate) fn state(&mut self, state: &State, now: UnixMs) -> bool {
@@ -150,8 +156,9 @@ impl TwinCore {
     /// facts may be on their way.
     pub(crate) fn remember(&mut self, epoch: Epoch, numbers: Numbers) {
         if self.epochs.len() >= EPOCHS_MAX && !self.epochs.contains_key(&epoch) {
-            // Epochs change after a wipe only; the ledger has what is forgotten here.
-            self.epochs.clear();
+            // Epochs change after a wipe only; the ledger has what is forgotten here, but for what
+            // is still on its way.
+            self.epochs.retain(|_, numbers| numbers.is_busy());
         }
         let held = self.epochs.entry(epoch).or_insert(numbers);
         self.device.live().acked = held.upto();

@@ -15,7 +15,7 @@ mod words;
 mod work;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -65,6 +65,8 @@ const API_ANSWERS_KEPT: usize = 16_384;
 const RETRY_S: u32 = 10;
 /// How long the answer to a hello is worth anything.
 const HELLO_TTL: Duration = Duration::from_secs(30);
+/// How many scans that a device refused by itself are kept in mind.
+const DENIED_KEPT: usize = 64;
 /// How many facts of an epoch may wait until its numbers are read from the ledger.
 const WAITING_FACTS_MAX: usize = 256;
 
@@ -123,8 +125,9 @@ pub(crate) struct Twin {
     id: DeviceId,
     latencies: Arc<Latencies>,
     waiting: HashMap<Epoch, Vec<Heard>>,
+    /// Scans that the device says it refused by itself: a grant for one is given back.
+    denied: VecDeque<ScanId>,
     mailbox: usize,
-    answers_kept: usize,
 }
 
 impl Twin {
@@ -172,7 +175,7 @@ impl Twin {
             let answers = answers.unwrap_or_else(|| Answers::new(answers_kept));
             let core = TwinCore::new(device, answers);
             let waiting = HashMap::new();
-            Self { core, shared, down, id, latencies, waiting, mailbox, answers_kept }
+            Self { core, shared, down, id, latencies, waiting, denied: VecDeque::new(), mailbox }
         })
     }
 
@@ -308,22 +311,12 @@ impl Twin {
         actix::spawn(async move { shared.reply(&down, to, decision).await });
     }
 
-    /// A request failed half way: the twin begins anew, from the ledger.
+    /// A message failed half way: the twin begins anew. What it knows of answers and facts is kept,
+    /// since each is changed in one step.
     fn begin_anew(&mut self) {
         metrics::counter!("shanmen_actor_panics_total", "actor" => "twin").increment(1);
         tracing::error!(device = %self.id, "a twin failed at one message and begins anew");
-        let device = Arc::clone(&self.core.device);
-        let now = self.shared.clock.now();
-        let recalled = Recalled::read(&*self.shared.ledger, now, Some(self.id.as_str()));
-        let answers = match recalled {
-            Ok(mut recalled) => recalled.take(self.id.as_str()),
-            Err(error) => {
-                tracing::error!(device = %self.id, %error, "cannot read the newest answers");
-                None
-            }
-        };
-        let answers = answers.unwrap_or_else(|| Answers::new(self.answers_kept));
-        self.core = TwinCore::new(device, answers);
+        self.core.begin_anew();
         self.waiting.clear();
     }
 }
@@ -335,20 +328,13 @@ const RECALL_MS: i64 = 24 * 3_600_000;
 pub(crate) struct Recalled(HashMap<String, Answers<Reply>>);
 
 impl Recalled {
-    /// Reads the answers of the last day, of one device or of all.
-    pub(crate) fn read(
-        ledger: &dyn Ledger,
-        now: UnixMs,
-        only: Option<&str>,
-    ) -> Result<Self, LedgerFault> {
+    /// Reads the answers of the last day.
+    pub(crate) fn read(ledger: &dyn Ledger, now: UnixMs) -> Result<Self, LedgerFault> {
         let mut by_device: HashMap<String, Answers<Reply>> = HashMap::new();
         ledger.answers_since(now.plus_ms(-RECALL_MS), &mut |device, answer| {
-            if only.is_none_or(|only| only == device) {
-                let kept = if device == API_DEVICE { API_ANSWERS_KEPT } else { ANSWERS_KEPT };
-                let answers =
-                    by_device.entry(device.to_owned()).or_insert_with(|| Answers::new(kept));
-                answers.give(answer.scan, Arc::new(answer));
-            }
+            let kept = if device == API_DEVICE { API_ANSWERS_KEPT } else { ANSWERS_KEPT };
+            let answers = by_device.entry(device.to_owned()).or_insert_with(|| Answers::new(kept));
+            answers.give(answer.scan, Arc::new(answer));
         })?;
         Ok(Self(by_device))
     }

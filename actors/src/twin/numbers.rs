@@ -13,6 +13,9 @@ const ABOVE_MAX: usize = 16_384;
 /// How many gaps ahead of a missing number are kept in mind.
 const GAPS_MAX: usize = 64;
 
+/// The highest number of a fact: what the ledger's integers hold.
+pub(crate) const SEQ_MAX: u64 = i64::MAX.cast_unsigned();
+
 /// What to do with a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -30,6 +33,8 @@ pub(crate) enum Taken {
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     upto: u64,
+    /// Some devices begin at 0; it is acknowledged with what follows it.
+    zero: bool,
     above: BTreeSet<u64>,
     /// Ranges that the device declared lost: their numbers will never come.
     gaps: Vec<(u64, u64)>,
@@ -39,7 +44,7 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// As the ledger has them.
     pub(crate) fn of(seen: SeenEvents) -> Self {
-        let mut numbers = Self { upto: seen.upto, ..Self::default() };
+        let mut numbers = Self { upto: seen.upto, zero: seen.zero, ..Self::default() };
         for (seq, gap) in seen.above {
             numbers.committed(seq, gap);
         }
@@ -53,9 +58,10 @@ impl Numbers {
 
     /// A fact arrives.
     pub(crate) fn arrives(&mut self, seq: u64) -> Taken {
-        if (seq <= self.upto && seq != 0) || self.above.contains(&seq) {
+        let known = if seq == 0 { self.zero } else { seq <= self.upto };
+        if known || self.above.contains(&seq) {
             Taken::Known
-        } else if self.above.len() >= ABOVE_MAX && seq != self.upto + 1 {
+        } else if self.above.len() >= ABOVE_MAX && seq != 0 && seq != self.upto + 1 {
             Taken::TooFar
         } else if self.on_their_way.insert(seq) {
             Taken::New
@@ -67,6 +73,7 @@ impl Numbers {
     /// The ledger has it, and with it perhaps a range that the device declares lost.
     pub(crate) fn committed(&mut self, seq: u64, gap: Option<(u64, u64)>) {
         self.on_their_way.remove(&seq);
+        self.zero |= seq == 0;
         if seq > self.upto {
             self.above.insert(seq);
         }
@@ -75,6 +82,7 @@ impl Numbers {
         {
             self.gaps.push(gap);
         }
+        // Numbers end at `SEQ_MAX`, so there always is a next one.
         loop {
             let next = self.upto.saturating_add(1);
             let lost = |(from, to): &(u64, u64)| *from <= next && self.upto < *to;
@@ -86,8 +94,16 @@ impl Numbers {
                 break;
             }
             self.above = self.above.split_off(&self.upto.saturating_add(1));
+            if SEQ_MAX <= self.upto {
+                break;
+            }
         }
         self.gaps.retain(|(_, to)| self.upto < *to);
+    }
+
+    /// Whether facts of this epoch are on their way to the ledger.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.on_their_way.is_empty()
     }
 
     /// It did not get there; the device will send it again.
@@ -127,7 +143,8 @@ mod tests {
 
     #[test]
     fn the_ledgers_numbers_are_taken_over_at_a_start() {
-        let mut numbers = Numbers::of(SeenEvents { upto: 3, above: vec![(4, None), (6, None)] });
+        let mut numbers =
+            Numbers::of(SeenEvents { upto: 3, zero: false, above: vec![(4, None), (6, None)] });
         assert_eq!(numbers.upto(), 4);
         assert_eq!(numbers.arrives(6), Taken::Known);
         assert_eq!(numbers.arrives(5), Taken::New);
@@ -145,5 +162,23 @@ mod tests {
         numbers.committed(10, None);
         assert_eq!(numbers.upto(), 10);
         assert_eq!(numbers.arrives(5), Taken::Known);
+    }
+
+    #[test]
+    fn a_device_that_begins_at_zero_is_known_by_it() {
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.arrives(0), Taken::New);
+        numbers.committed(0, None);
+        assert_eq!(numbers.arrives(0), Taken::Known);
+        assert_eq!(numbers.upto(), 0);
+        numbers.committed(1, None);
+        assert_eq!(numbers.upto(), 1);
+    }
+
+    #[test]
+    fn the_last_number_of_all_ends_the_count() {
+        let mut numbers = Numbers::default();
+        numbers.committed(SEQ_MAX, Some((1, SEQ_MAX)));
+        assert_eq!(numbers.upto(), SEQ_MAX);
     }
 }

@@ -15,11 +15,14 @@ use shanmen_rules::{Need, Needs, Presentation, credential};
 use tokio::sync::oneshot;
 
 use super::{
-    Back, Heard, PassageFact, Reply, Shared, Twin, WAITING_FACTS_MAX, Written, answers::Known,
-    core::Place, numbers::Taken, tell,
+    Back, Heard, PassageFact, Reply, Shared, Twin, WAITING_FACTS_MAX, Written,
+    answers::Known,
+    core::Place,
+    numbers::{SEQ_MAX, Taken},
+    tell,
 };
 use crate::{
-    api::Fault,
+    api::{DeviceStanding, Fault},
     clock::Stopwatch,
     keys::KeyRing,
     ledger::{Answer, EventRow},
@@ -61,6 +64,11 @@ impl Twin {
                 metrics::counter!("shanmen_scan_repeats_dropped_total").increment(1);
                 return;
             }
+        }
+        if self.denied.contains(&scan.id) {
+            // The device has refused it by itself while it was on its way.
+            self.give_up(scan.id, Reason::Busy);
+            return;
         }
         let (lane, direction) = match self.core.place(&self.shared.park, scan) {
             Place::Lane(lane, direction) => (lane, direction),
@@ -134,6 +142,10 @@ impl Twin {
                 return;
             }
         };
+        if answer.grant.is_some() && self.denied.contains(&id) {
+            let (shared, late) = (Arc::clone(&self.shared), Arc::clone(&answer));
+            actix::spawn(async move { shared.give_back(&late).await });
+        }
         let waiting = self.core.answers.give(id, Arc::clone(&answer));
         let decision = self.shared.decision(&answer);
         for to in waiting {
@@ -154,7 +166,21 @@ impl Twin {
     pub(super) fn facts(&mut self, log: Log, me: &Addr<Self>) {
         let now = self.shared.clock.now();
         self.core.device.live().last_seen = Some(now);
-        let Log { epoch, events } = log;
+        if self.core.device.standing() != DeviceStanding::Approved {
+            // Not applied, and not acknowledged: they are still the device's.
+            metrics::counter!("shanmen_facts_of_strangers_total").increment(1);
+            self.core.device.problem(now, "event: the device is not approved".into());
+            return;
+        }
+        let Log { epoch, mut events } = log;
+        events.retain(|event| {
+            let good = event.seq <= SEQ_MAX;
+            if !good {
+                metrics::counter!("shanmen_intake_refused_total", "why" => "seq").increment(1);
+                self.core.device.problem(now, format!("event: seq: more than {SEQ_MAX}"));
+            }
+            good
+        });
         let Some(numbers) = self.core.numbers(&epoch) else {
             self.read_numbers_first(Log { epoch, events }, me);
             return;
@@ -223,7 +249,7 @@ impl Twin {
 
     /// One fact, ready to be written.
     fn fact(
-        &self,
+        &mut self,
         epoch: &Epoch,
         event: LogEvent,
         now: UnixMs,
@@ -233,7 +259,8 @@ impl Twin {
             metrics::counter!("shanmen_facts_without_time_total").increment(1);
         }
         let gap = match event.body {
-            Body::Gap { from, to } if from <= to => Some((from, to)),
+            // A device can have lost only what came before.
+            Body::Gap { from, to } if from <= to && to <= event.seq => Some((from, to)),
             _ => None,
         };
         let row = EventRow {
@@ -250,10 +277,11 @@ impl Twin {
             Body::Passage(passage) => {
                 match self.core.lane(&self.shared.park, super::work::lane_named(&passage)) {
                     Ok(lane) => {
-                        let ticket = passage
-                            .credential
-                            .as_ref()
-                            .and_then(|shown| find(&self.shared, shown).leads.first().copied());
+                        let when = Presentation::new(moment.at, lane, passage.direction);
+                        let ticket = passage.credential.as_ref().and_then(|shown| {
+                            let found = find(&self.shared, shown);
+                            self.shared.pool.choose(&found.leads, &when)
+                        });
                         FactWork::Passage(Box::new(PassageFact {
                             grant: passage.grant,
                             ticket,
@@ -276,7 +304,12 @@ impl Twin {
                     }
                 }
             }
-            Body::Denied { scan: Some(scan), .. } => FactWork::Denied(scan, moment, row),
+            Body::Denied { scan: Some(scan), .. } => {
+                self.denied.push_back(scan);
+                let surplus = self.denied.len().saturating_sub(super::DENIED_KEPT);
+                self.denied.drain(..surplus);
+                FactWork::Denied(scan, moment, row)
+            }
             _ => FactWork::Other(row),
         };
         (event.seq, gap, work)
@@ -349,12 +382,21 @@ pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
     let optical =
         matches!(shown.kind, CredentialKind::Qr | CredentialKind::Barcode | CredentialKind::Other);
     if optical && code::looks_signed(&cleaned) {
+        let hot = shared.pool.hot();
+        let digest = shared.keys.digest_of(CredentialKind::Qr, &cleaned);
+        if let Some((ticket, epoch)) = hot.code(digest) {
+            let leads = [ticket].into_iter().collect();
+            return Found { leads, epoch: Some(epoch), fault: None };
+        }
         return match shared.keys.verify(&cleaned) {
-            Ok(claims) if claims.site == shared.park.site().id => Found {
-                leads: [claims.ticket].into_iter().collect(),
-                epoch: Some(claims.epoch),
-                fault: None,
-            },
+            Ok(claims) if claims.site == shared.park.site().id => {
+                hot.remember_code(digest, claims.ticket, claims.epoch);
+                Found {
+                    leads: [claims.ticket].into_iter().collect(),
+                    epoch: Some(claims.epoch),
+                    fault: None,
+                }
+            }
             _ => none(Some(Reason::Forged)),
         };
     }

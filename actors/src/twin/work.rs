@@ -29,8 +29,6 @@ use crate::{
 
 /// How long a lane's answer may take before the lane is told `busy`.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
-/// How long a fact's commit may take before the device is left to send it again.
-const COMMIT_WAIT: Duration = Duration::from_secs(30);
 /// How long an acknowledgement is worth anything.
 const ACK_TTL: Duration = Duration::from_secs(30);
 
@@ -83,10 +81,10 @@ impl Latencies {
 impl Shared {
     /// Waits for the answer to a presentation, however it ends.
     pub(crate) async fn await_answer(
-        &self,
-        answer: oneshot::Receiver<Result<Arc<Answer>, LedgerFault>>,
+        self: &Arc<Self>,
+        mut answer: oneshot::Receiver<Result<Arc<Answer>, LedgerFault>>,
     ) -> Result<Arc<Answer>, Reason> {
-        match tokio::time::timeout(ANSWER_WAIT, answer).await {
+        match tokio::time::timeout(ANSWER_WAIT, &mut answer).await {
             Ok(Ok(Ok(answer))) => {
                 if answer.result == DecisionResult::Deny {
                     let committed_at = self.clock.now();
@@ -95,8 +93,41 @@ impl Shared {
                 }
                 Ok(answer)
             }
-            Ok(Ok(Err(LedgerFault::Full))) | Err(_) => Err(Reason::Busy),
+            Ok(Ok(Err(LedgerFault::Full))) => Err(Reason::Busy),
+            Err(_) => {
+                // The lane is told `busy`; a grant that comes after that is given back.
+                let shared = Arc::clone(self);
+                actix::spawn(async move {
+                    if let Ok(Ok(answer)) = answer.await {
+                        shared.give_back(&answer).await;
+                    }
+                });
+                Err(Reason::Busy)
+            }
             Ok(Ok(Err(_)) | Err(_)) => Err(Reason::Internal),
+        }
+    }
+
+    /// Gives back a grant that its lane will never use.
+    pub(crate) async fn give_back(&self, answer: &Answer) {
+        let Some(row) = answer.grant.and_then(|grant| self.pool.hot().grant(grant)) else { return };
+        metrics::counter!("shanmen_grants_given_back_total").increment(1);
+        let fact = PassageFact {
+            grant: Some(row.id),
+            ticket: row.ticket,
+            lane: row.open.lane,
+            direction: row.open.direction,
+            moment: Moment { at: self.clock.now(), known: true },
+            outcome: Outcome::NotTaken,
+            count: Some(0),
+            by: PassageBy::Server,
+            device: row.device,
+            event: None,
+            audit: None,
+            again_is_a_fact: false,
+        };
+        if let Err(error) = self.passage(fact).await {
+            tracing::warn!(grant = %row.id, %error, "a grant stays open until it is released");
         }
     }
 
@@ -187,6 +218,11 @@ impl Shared {
             .await
             .map_err(|error| Fault::Internal(error.to_string()))?
             .map_err(fault)?;
+        if closed.is_none() {
+            // Somebody passed, and that counts; whose permission it was nobody knows.
+            metrics::counter!("shanmen_passages_of_unknown_grants_total").increment(1);
+            tracing::warn!(grant = %id, device = %fact.device, "a passage of an unknown grant");
+        }
         Ok(closed.map_or(none, |closed| ByGrant::Closed(Box::new(closed.row))))
     }
 
@@ -217,8 +253,10 @@ impl Shared {
             .give(ticket, Task::Settle(Box::new(settle)))
             .map_err(|_| Fault::Busy("the shard's mailbox"))?;
         let lost = || Fault::Internal("the shard failed at this passage".into());
-        let passed = within(settled).await?.map_err(|_| lost())??;
-        let committed = within(passed.committed).await?.map_err(|_| lost())?.map_err(fault)?;
+        // Without a limit of their own: the journal commits, or says that it cannot, or ends. A
+        // fact given up while it is still on its way would be taken twice.
+        let passed = settled.await.map_err(|_| lost())??;
+        let committed = passed.committed.await.map_err(|_| lost())?.map_err(fault)?;
         self.flow.tell(Fact::Passed(Box::new(moved(&passed.passage, committed))));
         Ok((passed.passage, committed))
     }
@@ -226,11 +264,7 @@ impl Shared {
     /// Writes a fact that moves nobody.
     pub(crate) async fn event(&self, row: EventRow) -> Result<Committed, Fault> {
         let record = Journaled::Event(Box::new(row));
-        let wait = crate::ledger::journal(&*self.ledger, record);
-        tokio::time::timeout(COMMIT_WAIT, wait)
-            .await
-            .map_err(|_| Fault::Busy("the ledger"))?
-            .map_err(fault)
+        crate::ledger::journal(&*self.ledger, record).await.map_err(fault)
     }
 
     /// The open grant of a scan, if there is one.
@@ -274,12 +308,6 @@ fn moved(row: &PassageRow, committed: Committed) -> Moved {
         reentry: row.reentry,
         moves: row.moves.clone(),
     }
-}
-
-async fn within<T>(
-    wait: oneshot::Receiver<T>,
-) -> Result<Result<T, oneshot::error::RecvError>, Fault> {
-    tokio::time::timeout(COMMIT_WAIT, wait).await.map_err(|_| Fault::Busy("the ledger"))
 }
 
 /// A ledger's fault, for the caller.

@@ -158,8 +158,8 @@ CREATE TABLE tokens (
 
 CREATE TABLE idempotency (
     key TEXT PRIMARY KEY,
-    request BLOB NOT NULL,            -- BLAKE3 of the request
-    answer TEXT NOT NULL,             -- JSON
+    request BLOB NOT NULL,            -- keyed BLAKE3 of the request
+    answer TEXT NOT NULL,             -- JSON: the tickets' ids
     at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
