@@ -46,7 +46,7 @@ use self::{attempts::Attempts, times::Times};
 pub use self::{passwords::Passwords, problem::Problem, roles::ROLES};
 
 /// Wrong passwords in a minute, by user and address.
-const LOGINS_MAX: u32 = 5;
+const LOGINS_MAX: u32 = 20;
 /// Wrong claims in a minute, by address.
 const ENROLMENTS_MAX: u32 = 20;
 /// The window of both.

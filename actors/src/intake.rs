@@ -3,14 +3,17 @@
 //! Runs on the broker's own tasks and never blocks: what cannot be taken is counted by its cause,
 //! noted at its device and logged without its content; other lanes do not notice.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use actix::Addr;
 use dashmap::DashMap;
 use serde::de::DeserializeOwned;
 use shanmen_protocols::{
     device::{Down, Event, Hello, LOG_MAX_EVENTS, Log, Scan, State, Telemetry},
-    ids::{DeviceId, SiteId},
+    ids::{DeviceId, ScanId, SiteId},
     privacy::without_values,
     reason::Reason,
     time::UnixMs,
@@ -24,6 +27,8 @@ use crate::{
     twin::{Heard, Reply, Shared, Twin, refusal, ttl_of},
 };
 
+/// How long the answer to a scan is worth anything that does not say so.
+const DEFAULT_TTL: Duration = Duration::from_millis(1500);
 /// How much of a problem's text is kept, in bytes.
 const PROBLEM_MAX_BYTES: usize = 200;
 
@@ -92,6 +97,9 @@ impl Intake {
             Err(problem) => {
                 count("malformed");
                 note(device.as_deref(), now, uplink, &problem);
+                if uplink.kind == UpKind::Scan {
+                    self.unreadable(uplink, payload, qos);
+                }
             }
         }
     }
@@ -104,15 +112,32 @@ impl Intake {
         // A repeat is left alone: its first sending has been answered, or will be.
         if let Heard::Scan(scan, _, _) = refused.into_inner()
             && scan.attempt <= 1
-            && let (Some(shared), Ok(id)) = (self.shared.get(), DeviceId::new(uplink.device))
         {
-            let decision = refusal(scan.id, Reason::Busy, shared.lang);
-            let down: Arc<str> = Arc::from(topic::down(&self.site, &id));
-            let (shared, ttl) = (Arc::clone(shared), ttl_of(&scan));
-            tokio::spawn(async move {
-                shared.send(&down, &Down::Decision(decision), qos, ttl).await;
-            });
+            self.refuse(uplink, scan.id, Reason::Busy, ttl_of(&scan), qos);
         }
+    }
+
+    /// A scan that makes no sense, but for its id, is answered: the visitor need not wait.
+    fn unreadable(&self, uplink: Uplink<'_>, payload: &[u8], qos: Qos) {
+        #[derive(serde::Deserialize)]
+        struct IdOnly {
+            id: ScanId,
+        }
+        if let Ok(IdOnly { id }) = serde_json::from_slice(payload) {
+            self.refuse(uplink, id, Reason::Unreadable, DEFAULT_TTL, qos);
+        }
+    }
+
+    fn refuse(&self, uplink: Uplink<'_>, id: ScanId, reason: Reason, ttl: Duration, qos: Qos) {
+        let (Some(shared), Ok(device)) = (self.shared.get(), DeviceId::new(uplink.device)) else {
+            return;
+        };
+        let decision = refusal(id, reason, shared.lang);
+        let down: Arc<str> = Arc::from(topic::down(&self.site, &device));
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            shared.send(&down, &Down::Decision(decision), qos, ttl).await;
+        });
     }
 
     fn stranger(&self, uplink: Uplink<'_>, payload: &[u8], now: UnixMs) {
@@ -153,6 +178,14 @@ impl Uplinks for Intake {
             return note(device.as_deref(), self.clock.now(), uplink, &problem);
         }
         self.hear(uplink, payload, qos);
+    }
+
+    fn gone(&self, device: &str) {
+        if let Some(twin) = self.twin(device)
+            && twin.try_send(Heard::Gone).is_err()
+        {
+            count("twin_busy");
+        }
     }
 
     fn refused(&self, device: Option<&str>, why: &'static str) {

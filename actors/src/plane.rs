@@ -88,7 +88,10 @@ impl Importer {
 
     /// Takes one batch of parsed lines with their numbers: all of it, or none with the reasons.
     pub async fn push(&mut self, batch: Vec<(u64, NewTicket)>) -> Result<u64, Vec<RejectedLine>> {
-        let count = self.plane.0.desk.import(batch).await?;
+        let (plane, lines) = (self.plane.clone(), batch.first().map_or(0, |(line, _)| *line));
+        let count = to_the_end(async move { plane.0.desk.import(batch).await })
+            .await
+            .map_err(|error| vec![RejectedLine { line: lines, reason: error.to_string() }])??;
         self.accepted += count;
         Ok(count)
     }
@@ -345,7 +348,8 @@ impl ControlPlane {
         actor: &str,
         idempotency: Option<String>,
     ) -> Result<Vec<IssuedTicket>, Fault> {
-        self.0.desk.issue(tickets, actor, idempotency).await
+        let (plane, actor) = (self.clone(), actor.to_owned());
+        to_the_end(async move { plane.0.desk.issue(tickets, &actor, idempotency).await }).await?
     }
 
     /// Begins an import.
@@ -422,7 +426,9 @@ impl ControlPlane {
         grant: GrantId,
         request: PassageRequest,
     ) -> Result<PassageResult, Fault> {
-        self.end_grant(grant, request, PassageBy::Server, None).await
+        let plane = self.clone();
+        to_the_end(async move { plane.end_grant(grant, request, PassageBy::Server, None).await })
+            .await?
     }
 
     async fn end_grant(
@@ -530,7 +536,11 @@ impl ControlPlane {
             note: reason.to_owned(),
         };
         let request = PassageRequest { outcome: Outcome::NotTaken, count: Some(0) };
-        self.end_grant(grant, request, PassageBy::Manual, Some(audit)).await.map(drop)
+        let plane = self.clone();
+        to_the_end(async move {
+            plane.end_grant(grant, request, PassageBy::Manual, Some(audit)).await.map(drop)
+        })
+        .await?
     }
 
     /// The fleet, by id.
@@ -556,9 +566,13 @@ impl ControlPlane {
 
     /// A person lets a pending device work.
     pub async fn approve(&self, id: &DeviceId, actor: &str) -> Result<(), Fault> {
-        self.0.enrolment.approve(id, actor).await?;
-        self.show(id);
-        Ok(())
+        let (plane, id, actor) = (self.clone(), id.clone(), actor.to_owned());
+        to_the_end(async move {
+            plane.0.enrolment.approve(&id, &actor).await?;
+            plane.show(&id);
+            Ok(())
+        })
+        .await?
     }
 
     fn show(&self, id: &DeviceId) {
@@ -576,9 +590,13 @@ impl ControlPlane {
 
     /// Trades a claim for a login, once.
     pub async fn enrol(&self, request: EnrolRequest) -> Result<Enrolled, Fault> {
-        let (enrolled, _) = self.0.enrolment.enrol(request).await?;
-        self.show(&enrolled.device);
-        Ok(enrolled)
+        let plane = self.clone();
+        to_the_end(async move {
+            let (enrolled, _) = plane.0.enrolment.enrol(request).await?;
+            plane.show(&enrolled.device);
+            Ok(enrolled)
+        })
+        .await?
     }
 
     /// The feed's state now, and what follows it: a delta may repeat what the state holds already.
@@ -610,7 +628,8 @@ impl ControlPlane {
 
     /// Adds or replaces an account.
     pub async fn put_account(&self, account: Account) -> Result<(), Fault> {
-        self.0.accounts.put(account).await
+        let plane = self.clone();
+        to_the_end(async move { plane.0.accounts.put(account).await }).await?
     }
 
     /// Keeps a token: its digest (BLAKE3), whose it is, its roles and its end.
@@ -621,7 +640,9 @@ impl ControlPlane {
         roles: &[String],
         expires: UnixMs,
     ) -> Result<(), Fault> {
-        self.0.accounts.put_token(digest, user, roles, expires).await
+        let (plane, user, roles) = (self.clone(), user.to_owned(), roles.to_vec());
+        to_the_end(async move { plane.0.accounts.put_token(digest, &user, &roles, expires).await })
+            .await?
     }
 
     /// Whose token it is: user, roles, end. In memory. None when unknown or over.
@@ -633,6 +654,14 @@ impl ControlPlane {
     pub async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
         self.0.accounts.audit(line).await
     }
+}
+
+/// Runs what must not stop half way, even when its caller hangs up: what was committed is also
+/// shown.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::spawn(work).await.map_err(|error| Fault::Internal(error.to_string()))
 }
 
 type Opened = (Arc<SqliteLedger>, Arc<Park>, Arc<HotState>, Loaded);

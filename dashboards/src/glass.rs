@@ -65,6 +65,12 @@ impl Glass {
         ReadyFrame { seq: *seq, text: made.clone() }
     }
 
+    /// A newer state than the one held, as a frame of the present number: deltas hold whole rows,
+    /// so the next ones fit it.
+    pub(crate) fn frame_of(&self, state: &Snapshot, at: UnixMs) -> Utf8Bytes {
+        text(&Frame::Snapshot { seq: self.seq, at, state })
+    }
+
     fn next(&mut self, at: UnixMs) {
         self.seq += 1;
         self.at = at;

@@ -88,6 +88,12 @@ impl Hub {
         self.whole().text.into()
     }
 
+    /// A state asked of its source just now, as a snapshot frame: nothing in it is older than the
+    /// question, not even by the tenth of a second that frames may wait.
+    pub fn frame_of(&self, state: &Snapshot, at: UnixMs) -> Bytes {
+        self.with_glass(|glass| glass.frame_of(state, at)).into()
+    }
+
     /// Viewers connected now.
     pub fn viewers(&self) -> usize {
         let shared = &self.shared;

@@ -1,6 +1,6 @@
 //! Moments on the wire. This file has no clock: time is always an argument.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
@@ -45,15 +45,46 @@ pub enum ClockState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeBlock {
     /// The device's wall clock, or null when it has none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub at: Option<UnixMs>,
     /// Milliseconds since the device booted; monotonic within one `boot`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub up_ms: Option<u64>,
     /// A number that changes at each boot.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub boot: Option<u64>,
     /// How far `at` can be trusted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub clock: ClockState,
+}
+
+/// Reads what can be read, and anything else as nothing: for fields without which a lane must open
+/// all the same.
+pub(crate) fn lenient<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Read<T> {
+        Good(T),
+        Bad(IgnoredAny),
+    }
+    Ok(match Read::deserialize(from)? {
+        Read::Good(value) => value,
+        Read::Bad(IgnoredAny) => T::default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_block_that_makes_no_sense_is_none() {
+        let block: TimeBlock =
+            serde_json::from_str(r#"{"at":"noon","up_ms":-5,"boot":1.5,"clock":null}"#).unwrap();
+        assert_eq!(block, TimeBlock::default());
+    }
 }

@@ -121,7 +121,7 @@ impl<T: Named, S: Send + Sync> FromRequestParts<S> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = Path::<String>::from_request_parts(parts, state).await;
         let id = text.ok().and_then(|Path(text)| text.parse().ok());
-        id.map(Self).ok_or_else(|| Problem::malformed(T::FORM))
+        id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not-found", T::FORM))
     }
 }
 

@@ -73,9 +73,10 @@ pub(super) async fn release(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The feed's state now: the frame that a viewer gets first.
+/// The feed's state now, in the form of the frame that a viewer gets first.
 #[utoipa::path(get, path = "/api/v1/feed/snapshot", tag = "operations",
     responses((status = 200, description = "a snapshot frame, as on /feed", body = Object)))]
 pub(super) async fn snapshot(State(app): State<App>) -> Response {
-    json_bytes(app.hub.snapshot_frame())
+    let state = app.plane.feed_snapshot().await;
+    json_bytes(app.hub.frame_of(&state, app.plane.clock().now()))
 }

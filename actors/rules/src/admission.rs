@@ -35,9 +35,9 @@ fn try_decide(
 ) -> Result<Verdict, Refusal> {
     // 1. device
     let lane = park.get_lane(presentation.lane).ok_or(Reason::Internal)?;
-    lane::check(lane, presentation)?;
     let gate = park.get_gate(lane.gate).ok_or(Reason::Internal)?;
-    let (from, to) = place::way(gate, presentation.direction);
+    lane::check(lane, park.is_way_out(gate), presentation)?;
+    let (from, to) = park.way(gate, presentation.direction);
     if place::is_exit(park, presentation.direction, from, to) {
         return Ok(Verdict::Grant(exit(park, presentation, ticket, from, to)));
     }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use shanmen_protocols::{
+    Direction,
     ids::{AreaId, GateId, LaneId, ProductId, SiteId},
     time::UnixMs,
 };
@@ -328,6 +329,21 @@ impl Park {
     /// The areas that one leaves on the way from `from` to `to`.
     pub fn left(&self, from: AreaIx, to: AreaIx) -> impl Iterator<Item = AreaIx> + Clone + '_ {
         self.entered(to, from)
+    }
+
+    /// Whether a gate only leads out: from the park to the outside, from the cave back into the
+    /// park. Its lanes are passed one way, whatever they call it: nobody enters by an exit.
+    pub fn is_way_out(&self, gate: &Gate) -> bool {
+        self.entered(gate.from, gate.to).next().is_none()
+    }
+
+    /// From where to where a passage of a gate in `direction` leads.
+    pub fn way(&self, gate: &Gate, direction: Direction) -> (AreaIx, AreaIx) {
+        match direction {
+            Direction::In => (gate.from, gate.to),
+            Direction::Out if self.is_way_out(gate) => (gate.from, gate.to),
+            Direction::Out => (gate.to, gate.from),
+        }
     }
 
     /// Whether who is in `inner` is in `outer` too.

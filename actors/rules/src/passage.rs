@@ -306,7 +306,7 @@ impl TicketState {
 
 fn step(park: &Park, lane: LaneIx, direction: Direction, persons: u16, at: UnixMs) -> Option<Step> {
     let lane = park.get_lane(lane)?;
-    let (from, to) = place::way(park.get_gate(lane.gate)?, direction);
+    let (from, to) = park.way(park.get_gate(lane.gate)?, direction);
     let day = park.business_day(at);
     let step = Step { gate: lane.gate, from, to, persons, reentry: false, at, day };
     (persons > 0).then_some(step)

@@ -287,7 +287,9 @@ impl FlowCore {
     /// All of it, as it is now.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         self.read_occupancy();
-        self.state.clone()
+        let mut state = self.state.clone();
+        state.apply(&Delta { recent: self.pending.clone(), ..Delta::default() });
+        state
     }
 
     fn read_occupancy(&mut self) {
@@ -322,12 +324,13 @@ impl FlowCore {
         };
         // Reversed: went in and came back, which is nobody.
         let persons = if moved.outcome == Outcome::Reversed { 0 } else { moved.count };
+        let way_out = self.park.is_way_out(self.park.gate(self.park.lane(moved.lane).gate));
         match moved.direction {
-            Direction::In => {
+            Direction::In if !way_out => {
                 shown.in_today += persons;
                 count.inward.add(moved.at, persons);
             }
-            Direction::Out => {
+            _ => {
                 shown.out_today += persons;
                 count.outward.add(moved.at, persons);
             }

@@ -72,7 +72,13 @@ impl EmbeddedBroker {
         registry: Arc<Registry>,
         uplinks: Arc<dyn Uplinks>,
     ) -> Result<Self, String> {
-        let ports = Ports { site, registry, connected: DashMap::new(), uplinks };
+        let ports = Ports {
+            site,
+            registry,
+            connected: DashMap::new(),
+            connections: DashMap::new(),
+            uplinks,
+        };
         let ports = Arc::new(ports);
         let config = config(listen, Arc::clone(&ports));
         let mut broker = MqttBroker::with_config(config)
@@ -172,6 +178,8 @@ struct Ports {
     registry: Arc<Registry>,
     /// Which device holds a client id: another must not take it over.
     connected: DashMap<String, String>,
+    /// How many connections each device has.
+    connections: DashMap<String, u32>,
     uplinks: Arc<dyn Uplinks>,
 }
 
@@ -234,11 +242,24 @@ impl BrokerEventHandler for Ports {
     fn on_client_connect(&self, event: ClientConnectEvent) -> Answer<'_, ()> {
         if let Some(user) = event.user_id {
             self.connected.insert(event.client_id.to_string(), user.to_string());
+            *self.connections.entry(user.to_string()).or_default() += 1;
         }
         Box::pin(std::future::ready(()))
     }
 
     fn on_client_disconnect(&self, event: ClientDisconnectEvent) -> Answer<'_, ()> {
+        let ended = event.user_id.as_deref().is_some_and(|user| {
+            let mut last = false;
+            self.connections.alter(user, |_, count| {
+                last = count == 1;
+                count.saturating_sub(1)
+            });
+            self.connections.remove_if(user, |_, count| *count == 0);
+            last
+        });
+        if let (true, Some(user)) = (ended, event.user_id.as_deref()) {
+            self.uplinks.gone(user);
+        }
         // After a takeover the id is another connection's; only its holder's own end frees it.
         self.connected.remove_if(&*event.client_id, |_, holder| {
             event.user_id.as_deref() == Some(holder.as_str())

@@ -39,6 +39,9 @@ pub(crate) trait Uplinks: Send + Sync + 'static {
     /// Takes one message.
     fn take(&self, topic: &str, payload: &[u8], qos: Qos, retained: bool);
 
+    /// A device's last connection has ended, whatever was said of it.
+    fn gone(&self, device: &str);
+
     /// A message was refused before it got here, and why; `device` where it is known.
     fn refused(&self, device: Option<&str>, why: &'static str);
 }

@@ -379,10 +379,7 @@ impl ShardCore {
     /// A passage of nobody known, from one side of the gate to the other.
     fn through(&self, lane: LaneIx, direction: Direction, persons: u16, at: UnixMs) -> OpenGrant {
         let gate = self.park.gate(self.park.lane(lane).gate);
-        let (from, to) = match direction {
-            Direction::In => (gate.from, gate.to),
-            Direction::Out => (gate.to, gate.from),
-        };
+        let (from, to) = self.park.way(gate, direction);
         let admission = Admission {
             persons,
             entitlement: None,

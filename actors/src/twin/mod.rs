@@ -76,6 +76,8 @@ const WAITING_FACTS_MAX: usize = 256;
 pub(crate) enum Heard {
     /// A birth or death.
     State(State),
+    /// The broker says that its last connection has ended.
+    Gone,
     /// A handshake.
     Hello(Box<Hello>),
     /// A presentation; the watch runs since it arrived.
@@ -184,6 +186,11 @@ impl Twin {
         match heard {
             Heard::State(state) => {
                 if self.core.state(&state, now) {
+                    self.presence_changed();
+                }
+            }
+            Heard::Gone => {
+                if std::mem::take(&mut self.core.device.live().online) {
                     self.presence_changed();
                 }
             }

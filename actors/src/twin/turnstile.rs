@@ -283,7 +283,10 @@ impl Twin {
                             self.shared.pool.choose(&found.leads, &when)
                         });
                         FactWork::Passage(Box::new(PassageFact {
-                            grant: passage.grant,
+                            grant: passage.grant.or_else(|| {
+                                let scan = passage.scan?;
+                                self.shared.grant_of(scan, &self.id).map(|row| row.id)
+                            }),
                             ticket,
                             lane,
                             direction: passage.direction,
@@ -401,9 +404,24 @@ pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
         };
     }
     match digest(&shared.keys, shown.kind, &cleaned) {
-        Ok(digest) => Found { leads: shared.pool.hot().leads(digest), epoch: None, fault: None },
+        Ok(digest) => {
+            let mut leads = shared.pool.hot().leads(digest);
+            if leads.is_empty()
+                && let Some(half) = doubled(&cleaned)
+                && let Ok(digest) = self::digest(&shared.keys, shown.kind, half)
+            {
+                leads = shared.pool.hot().leads(digest);
+            }
+            Found { leads, epoch: None, fault: None }
+        }
         Err(reason) => none(Some(reason)),
     }
+}
+
+/// The half of a text that a scanner typed twice without a break.
+fn doubled(text: &str) -> Option<&str> {
+    let (first, second) = text.split_at_checked(text.len() / 2)?;
+    (!first.is_empty() && first == second).then_some(first)
 }
 
 /// The digest of a cleaned credential, in the one form that is looked up.

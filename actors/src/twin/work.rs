@@ -187,20 +187,12 @@ impl Shared {
         fact: PassageFact,
     ) -> Result<(PassageRow, Committed), Fault> {
         let by_grant = self.belongs_to(&fact).await?;
-        if let ByGrant::Closed(_) = by_grant
-            && fact.count == Some(0)
-        {
-            return Err(Fault::Conflict("this grant has an outcome already".into()));
-        }
-        let closed_twin = match &by_grant {
-            ByGrant::Open(row) => Some(row.clone()),
-            _ => None,
-        };
+        let was_open = matches!(by_grant, ByGrant::Open(_));
         match self.settle(&fact, by_grant).await {
             // It got its outcome between the look and the shard: this is a second one.
-            Err(Fault::Conflict(_)) if closed_twin.is_some() && fact.again_is_a_fact => {
-                let row = closed_twin.ok_or(Fault::NotFound("grant"))?;
-                self.settle(&fact, ByGrant::Closed(row)).await
+            Err(Fault::Conflict(_)) if was_open && fact.again_is_a_fact => {
+                let by_grant = self.belongs_to(&fact).await?;
+                self.settle(&fact, by_grant).await
             }
             other => other,
         }
@@ -223,7 +215,14 @@ impl Shared {
             metrics::counter!("shanmen_passages_of_unknown_grants_total").increment(1);
             tracing::warn!(grant = %id, device = %fact.device, "a passage of an unknown grant");
         }
-        Ok(closed.map_or(none, |closed| ByGrant::Closed(Box::new(closed.row))))
+        match closed {
+            // One outcome per grant: a second passage is a fact only where nobody had passed.
+            Some(closed) if closed.taken > 0 || fact.count == Some(0) => {
+                Err(Fault::Conflict("this grant has an outcome already".into()))
+            }
+            Some(closed) => Ok(ByGrant::Closed(Box::new(closed.row))),
+            None => Ok(none),
+        }
     }
 
     async fn settle(

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::TTL_DEFAULT_MS;
 use crate::{
     ids::{DeviceKind, Direction, Epoch, LaneId, ScanId, Session},
-    time::TimeBlock,
+    time::{TimeBlock, lenient},
 };
 
 /// `up/state`, retained; the will is the same with `online: false`.
@@ -41,7 +41,7 @@ pub struct Hello {
     #[serde(default)]
     pub protocol: String,
     /// What the device says it is; what the registry says counts.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub kind: Option<DeviceKind>,
     /// Serial number.
     #[serde(default)]

@@ -2,15 +2,7 @@
 
 use shanmen_protocols::{ids::Direction, reason::Reason};
 
-use crate::park::{AreaIx, Gate, GateIx, Park, Product};
-
-/// From where to where a passage in `direction` leads.
-pub(crate) fn way(gate: &Gate, direction: Direction) -> (AreaIx, AreaIx) {
-    match direction {
-        Direction::In => (gate.from, gate.to),
-        Direction::Out => (gate.to, gate.from),
-    }
-}
+use crate::park::{AreaIx, GateIx, Park, Product};
 
 /// Whether a passage is an exit: the lane's way out, or a way in that enters no area (a gate from
 /// the cave back into the park, or from the park to the outside).
