@@ -75,8 +75,10 @@ impl Desk {
             target: rows.first().map(|row| row.id.to_string()).unwrap_or_default(),
             note: format!("{} tickets", rows.len()),
         };
+        // Ids only: a code is signed again when it is asked for, and never kept.
+        let ids: Vec<TicketId> = rows.iter().map(|row| row.id).collect();
         let answer =
-            serde_json::to_string(&issued).map_err(|error| Fault::Internal(error.to_string()))?;
+            serde_json::to_string(&ids).map_err(|error| Fault::Internal(error.to_string()))?;
         let kept = key.clone().map(|key| (key, request, answer));
         let record = Record::Tickets { rows: rows.clone(), idempotency: kept, audit: Some(audit) };
         match commit(&*self.ledger, record).await {

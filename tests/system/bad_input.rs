@@ -34,6 +34,8 @@ async fn nonsense_is_refused_by_name_and_other_lanes_do_not_notice() {
     problem_of(&server, "t2", "UUID").await;
     bad.say("scan", &json!({ "id": id, "credential": { "type": "qr", "data": 7 } })).await;
     problem_of(&server, "t2", "expected a string").await;
+    let answer = bad.next("decision").await;
+    assert_eq!((&answer["id"], &answer["reason"]), (&json!(id), &json!("unreadable")));
     bad.say(
         "scan",
         &json!({ "id": id, "direction": "up", "credential": { "type": "qr", "data": "x" } }),
@@ -56,6 +58,43 @@ async fn nonsense_is_refused_by_name_and_other_lanes_do_not_notice() {
     assert_eq!(bad.scan("X").await["reason"], "unknown_ticket", "and so does this one, still");
     assert!(server.metric("shanmen_intake_refused_total").await >= 10.0);
     assert!(server.log().contains("a message could not be taken"));
+}
+
+#[tokio::test]
+async fn numbers_beyond_belief_do_no_harm() {
+    let server = Server::start().await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    let epoch = lane.epoch.clone();
+    let fact = |seq: u64, body: serde_json::Value| {
+        let mut event = json!({ "epoch": epoch, "seq": seq });
+        event.as_object_mut().expect("a map").extend(body.as_object().expect("a map").clone());
+        event
+    };
+    lane.say("event", &fact(u64::MAX, json!({ "type": "boot" }))).await;
+    problem_of(&server, "t1", "seq").await;
+    let gap = json!({ "type": "gap", "from": 1, "to": u64::MAX - 1 });
+    lane.say("event", &fact(1, gap)).await;
+    assert_eq!(lane.next("event-ack").await["upto"], 1, "what is to come was not lost");
+    let crowd = json!({ "type": "passage", "outcome": "forced", "count": 4_000_000_000_u32 });
+    lane.say("event", &fact(2, crowd)).await;
+    assert_eq!(lane.next("event-ack").await["upto"], 2);
+    let snapshot =
+        server.until("the forced passage", |s| s["today"]["in_site"].as_u64() > Some(0)).await;
+    assert!(snapshot["today"]["in_site"].as_u64() <= Some(100), "{}", snapshot["today"]);
+    let (_, code) = server.ticket(json!({ "product": "pass" })).await;
+    assert_eq!(lane.scan(&code).await["result"], "grant", "and the lane works");
+}
+
+#[tokio::test]
+async fn no_id_number_stands_in_a_log_or_at_the_device() {
+    let server = Server::start().await;
+    let lane = Device::enrolled(&server, "t1", "n1").await;
+    let number = 110_105_194_912_310_021_u64;
+    let scan = json!({ "id": Uuid::now_v7(), "credential": { "type": "id_card", "data": number } });
+    lane.say("scan", &scan).await;
+    let problem = problem_of(&server, "t1", "expected a string").await;
+    assert!(!problem.contains("110105"), "{problem}");
+    assert!(!server.log().contains("110105"));
 }
 
 #[tokio::test]

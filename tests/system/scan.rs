@@ -227,6 +227,48 @@ async fn a_free_exit_without_a_ticket_is_counted() {
 }
 
 #[tokio::test]
+async fn a_second_passage_of_one_grant_counts_once() {
+    let server = Server::start().await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    let (_, code) = server.ticket(json!({ "product": "pass" })).await;
+    let decision = lane.scan(&code).await;
+    lane.pass(&decision["grant"], "taken", 1).await;
+    let ack = lane.pass(&decision["grant"], "taken", 1).await;
+    assert_eq!(ack["upto"], 2, "a fact is never refused");
+    let snapshot = server.until("one in", |s| s["today"]["in_site"] == 1).await;
+    assert_eq!(row(&snapshot, "gates", "north")["in_today"], 1);
+}
+
+#[tokio::test]
+async fn what_the_device_refused_by_itself_is_not_kept_for_it() {
+    let server = Server::start().await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    let mut other = Device::enrolled(&server, "t2", "n2").await;
+    let (_, code) = server.ticket(json!({ "product": "pass" })).await;
+    let id = Uuid::now_v7().to_string();
+    let scan = lane.scan_message(&id, &code);
+    // Both at once, as after a stall of the network longer than the time to live.
+    lane.say("scan", &scan).await;
+    let denied = json!({
+        "epoch": lane.epoch, "seq": 1, "type": "denied", "scan": id, "reason": "busy", "by": "own",
+    });
+    lane.say("event", &denied).await;
+    lane.next("event-ack").await;
+    eventually("the ticket to be free again", async || {
+        (other.scan(&code).await["result"] == "grant").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clean_goodbye_takes_the_lane_off_the_wall() {
+    let server = Server::start().await;
+    let lane = Device::enrolled(&server, "t1", "n1").await;
+    lane.client.disconnect().await.expect("queued");
+    server.until("an offline lane", |s| row(s, "lanes", "n1")["condition"] == "offline").await;
+}
+
+#[tokio::test]
 async fn a_turnstile_speaks_for_its_own_lane_only() {
     let server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;

@@ -175,9 +175,12 @@ impl Device {
         let mut scan = self.scan_message(&id, code);
         scan["direction"] = json!(direction);
         self.say("scan", &scan).await;
-        let decision = self.next("decision").await;
-        assert_eq!(decision["id"], json!(id), "the decision answers the scan");
-        decision
+        loop {
+            let decision = self.next("decision").await;
+            if decision["id"] == json!(id) {
+                return decision;
+            }
+        }
     }
 
     /// A passage as this device would report it next.
