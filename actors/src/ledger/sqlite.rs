@@ -13,7 +13,8 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tokio::sync::mpsc;
+use thread_priority::{ThreadPriority, set_current_thread_priority};
+use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     BulkEntry, DirectEntry, Entry, LedgerFault,
@@ -110,10 +111,18 @@ impl SqliteLedger {
             paths: vec![journal_path, books_path.clone()],
             progress: Arc::clone(&progress),
         };
-        let journal_thread = spawn("journal", move || journal_writer.run(receiver))?;
+        let runtime = Handle::try_current()
+            .map_err(|error| LedgerFault::Broken(format!("no runtime: {error}")))?;
+        let journal_thread = spawn("journal", move || journal_writer.run(receiver, &runtime))?;
         let threads = vec![
-            spawn("books", move || books_writer.run(direct_receiver, bulk_receiver))?,
-            spawn("checkpoint", move || checkpoints.run())?,
+            spawn("books", move || {
+                step_back();
+                books_writer.run(direct_receiver, bulk_receiver);
+            })?,
+            spawn("checkpoint", move || {
+                step_back();
+                checkpoints.run();
+            })?,
         ];
         Ok(Self {
             books: books_path,
@@ -226,6 +235,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .name(name.to_owned())
         .spawn(work)
         .map_err(|error| LedgerFault::Broken(format!("cannot start the {name} thread: {error}")))
+}
+
+/// Lets the gates' threads go first: nobody at a gate waits for this one.
+fn step_back() {
+    if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
+        tracing::debug!(?error, "this thread keeps its priority");
+    }
 }
 
 fn connect(path: &Path, schema: &[&str]) -> Result<Connection, LedgerFault> {
