@@ -1,7 +1,7 @@
 //! `shanmen check`: plays scenario files through the very rules that the gates use, so that an
 //! operator tries a product before it is sold.
 //!
-//! Owns the printing; [`scenario`] owns the file's form, [`play`] the small world in which its
+//! Owns the printing; `scenario` owns the file's form, `play` the small world in which its
 //! steps happen. The rules themselves are `shanmen_rules`.
 
 mod counts;

@@ -14,7 +14,7 @@ use crate::{
     },
     keys::KeyRing,
     ledger::{BulkEntry, Ledger, Record, SqliteLedger, TicketRow, commit},
-    pool::{Change, HotState, Pool, Task},
+    pool::{Change, HotState, How, Pool, Task},
     twin::{self, fault},
 };
 
@@ -339,7 +339,7 @@ impl Desk {
         action: &str,
         reason: &str,
         actor: &str,
-        how: Box<dyn FnOnce(&mut TicketState) -> Result<(), Fault> + Send>,
+        how: How,
     ) -> Result<TicketState, Fault> {
         let audit = AuditLine {
             at: self.clock.now(),

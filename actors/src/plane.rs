@@ -173,14 +173,7 @@ impl ControlPlane {
             heartbeat_s: settings.heartbeat_s,
             lang: Lang::Zh,
         });
-        let mut recalled = Recalled::read(&*ledger, clock.now()).map_err(fault)?;
-        for (n, id) in registry.ids().into_iter().enumerate() {
-            if let Some(device) = registry.get(id.as_str()) {
-                let (shared, arbiter) = (Arc::clone(&shared), stage.arbiter(n));
-                let twin = Twin::start(shared, &site, device, &mut recalled, arbiter);
-                intake.add(id, twin);
-            }
-        }
+        let mut recalled = start_twins(&shared, &intake, &stage)?;
         let api = Twin::start_api(
             Arc::clone(&shared),
             api_device(&clock)?,
@@ -662,6 +655,22 @@ async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fault> {
     tokio::spawn(work).await.map_err(|error| Fault::Internal(error.to_string()))
+}
+
+/// Starts the twin of every device of the registry, with what the ledger recalls of each; gives
+/// what is left, for the twin of the program's callers.
+fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<Recalled, Fault> {
+    let now = shared.clock.now();
+    let mut recalled = Recalled::read(&*shared.ledger, now).map_err(fault)?;
+    let site = &shared.park.site().id;
+    for (n, id) in shared.registry.ids().into_iter().enumerate() {
+        if let Some(device) = shared.registry.get(id.as_str()) {
+            let arbiter = stage.arbiter(n);
+            let twin = Twin::start(Arc::clone(shared), site, device, &mut recalled, arbiter);
+            intake.add(id, twin);
+        }
+    }
+    Ok(recalled)
 }
 
 type Opened = (Arc<SqliteLedger>, Arc<Park>, Arc<HotState>, Loaded);

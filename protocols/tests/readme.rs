@@ -1,5 +1,7 @@
 //! The contract's examples are read with the types of both ends, and lose nothing that they name.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use shanmen_protocols::device::{Down, Event, Hello, Log, Scan, State, Telemetry};

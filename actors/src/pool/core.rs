@@ -422,10 +422,13 @@ struct Step {
     conflict: Option<ConflictRow>,
 }
 
+/// What is done to a ticket's state; an error leaves it as it was.
+pub(crate) type How = Box<dyn FnOnce(&mut TicketState) -> Result<(), Fault> + Send>;
+
 /// A change of a ticket by hand.
 pub(crate) struct Change {
     pub(crate) id: TicketId,
-    pub(crate) how: Box<dyn FnOnce(&mut TicketState) -> Result<(), Fault> + Send>,
+    pub(crate) how: How,
     pub(crate) audit: AuditLine,
     pub(crate) done: oneshot::Sender<Result<Changed, Fault>>,
 }

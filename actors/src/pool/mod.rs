@@ -14,7 +14,7 @@ use shanmen_protocols::ids::TicketId;
 use shanmen_rules::{Park, Presentation, Verdict, decide};
 
 pub(crate) use self::{
-    core::{Ask, ByGrant, Change, Settle, ShardCore},
+    core::{Ask, ByGrant, Change, How, Settle, ShardCore},
     hot::{HotState, Leads, shard_of},
 };
 use crate::flow::Occupancy;
