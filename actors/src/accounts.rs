@@ -8,7 +8,7 @@ use shanmen_protocols::time::UnixMs;
 use crate::{
     api::{Account, AuditLine, Fault},
     clock::Clock,
-    ledger::{Ledger, Record, SqliteLedger, TokenRow, commit},
+    ledger::{self, Ledger, Record, SqliteLedger, TokenRow, commit},
     twin::fault,
 };
 
@@ -56,12 +56,12 @@ impl Accounts {
     /// An account by its name.
     pub(crate) async fn account(&self, user: &str) -> Result<Option<Account>, Fault> {
         let user = user.to_owned();
-        self.read(move |ledger| ledger.account(&user)).await
+        ledger::read(&self.ledger, move |books| books.account(&user)).await.map_err(fault)
     }
 
     /// All accounts, by name.
     pub(crate) async fn all(&self) -> Result<Vec<Account>, Fault> {
-        self.read(Ledger::accounts).await
+        ledger::read(&self.ledger, Ledger::accounts).await.map_err(fault)
     }
 
     /// Adds or replaces an account; its tokens end, so that an old password or role opens nothing.
@@ -75,16 +75,5 @@ impl Accounts {
     /// Writes to the audit trail.
     pub(crate) async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
         commit(&*self.ledger, Record::Audit(line)).await.map(|_| ()).map_err(fault)
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&SqliteLedger) -> Result<T, crate::ledger::LedgerFault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let ledger = Arc::clone(&self.ledger);
-        tokio::task::spawn_blocking(move || work(&ledger))
-            .await
-            .map_err(|error| Fault::Internal(error.to_string()))?
-            .map_err(fault)
     }
 }

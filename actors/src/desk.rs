@@ -13,7 +13,7 @@ use crate::{
         TicketView,
     },
     keys::KeyRing,
-    ledger::{BulkEntry, Ledger, Record, SqliteLedger, TicketRow, commit},
+    ledger::{self, BulkEntry, Ledger, Record, SqliteLedger, TicketRow, commit},
     pool::{Change, HotState, How, Pool, Task},
     twin::{self, fault},
 };
@@ -100,7 +100,10 @@ impl Desk {
         request: [u8; 32],
     ) -> Result<Option<Vec<IssuedTicket>>, Fault> {
         let Some(key) = key else { return Ok(None) };
-        match self.read(move |ledger| ledger.idempotent(&key)).await? {
+        match ledger::read(&self.ledger, move |books| books.idempotent(&key))
+            .await
+            .map_err(fault)?
+        {
             None => Ok(None),
             Some((before, _)) if before != request => Err(Fault::Conflict(
                 "Idempotency-Key: used before with another request: take a new key".into(),
@@ -240,7 +243,9 @@ impl Desk {
     pub(crate) async fn ticket(&self, id: TicketId) -> Result<TicketView, Fault> {
         let state = self.hot.ticket(id).ok_or(Fault::NotFound("ticket"))?;
         let (presentations, passages) =
-            self.read(move |ledger| ledger.history(id, HISTORY_MAX)).await?;
+            ledger::read(&self.ledger, move |books| books.history(id, HISTORY_MAX))
+                .await
+                .map_err(fault)?;
         let park = &self.park;
         let product = park.product(state.product());
         let today = park.business_day(self.clock.now());
@@ -356,17 +361,6 @@ impl Desk {
         let (state, committed) = changed.await.map_err(|_| lost())??;
         committed.await.map_err(|_| lost())?.map_err(fault)?;
         Ok(state)
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&SqliteLedger) -> Result<T, crate::ledger::LedgerFault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let ledger = Arc::clone(&self.ledger);
-        tokio::task::spawn_blocking(move || work(&ledger))
-            .await
-            .map_err(|error| Fault::Internal(error.to_string()))?
-            .map_err(fault)
     }
 }
 

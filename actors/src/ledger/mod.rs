@@ -12,7 +12,7 @@ mod sqlite;
 mod view;
 mod write;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use shanmen_protocols::{
     ids::{DeviceId, GrantId, ScanId, TicketId},
@@ -161,6 +161,17 @@ pub(crate) fn open(folder: &Path, clock: crate::clock::Clock) -> Result<SqliteLe
 /// Reads a ticket's state as it is kept.
 pub(crate) fn ticket_state(blob: &[u8]) -> Result<shanmen_rules::TicketState, LedgerFault> {
     write::state_of(blob)
+}
+
+/// Reads the books off the async threads.
+pub(crate) async fn read<T: Send + 'static>(
+    ledger: &Arc<SqliteLedger>,
+    work: impl FnOnce(&SqliteLedger) -> Result<T, LedgerFault> + Send + 'static,
+) -> Result<T, LedgerFault> {
+    let ledger = Arc::clone(ledger);
+    tokio::task::spawn_blocking(move || work(&ledger))
+        .await
+        .map_err(|error| LedgerFault::Broken(error.to_string()))?
 }
 
 /// Queues a write to the books and waits until it is committed.
