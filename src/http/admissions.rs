@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::{extract::State, response::Response};
 use serde::Serialize;
 use shanmen_actors::api::{AdmissionRequest, PassageRequest};
-use shanmen_protocols::ids::GrantId;
+use shanmen_protocols::{device::Down, ids::GrantId};
 use utoipa::ToSchema;
 
 use super::{
@@ -39,6 +39,8 @@ pub(super) struct Admission {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Decision)]
 pub(super) struct Decided {
+    /// `decision`, as every downlink names its type.
+    r#type: String,
     /// The presentation that it answers.
     id: String,
     /// `grant`, `deny` or `more`.
@@ -80,7 +82,7 @@ pub(super) async fn admit(
     _: May<Admit>,
     Body(request): Body<AdmissionRequest>,
 ) -> Result<Response, Problem> {
-    json(&app.plane.admit(request).await?)
+    json(&Down::Decision(app.plane.admit(request).await?))
 }
 
 /// Reports how a grant ended.

@@ -18,6 +18,7 @@ async fn a_system_without_mqtt_admits_by_the_same_rules() {
     let id = Uuid::now_v7().to_string();
     let first = server.post("/api/v1/admissions", &admission(&id, &code)).await;
     assert_eq!((first.status, &first.body["result"]), (200, &json!("grant")), "{:?}", first.body);
+    assert_eq!(first.body["type"], "decision", "as over MQTT");
     let again = server.post("/api/v1/admissions", &admission(&id, &code)).await;
     assert_eq!(again.body, first.body, "the same id, the first answer");
     let grant = first.body["grant"].as_str().expect("a grant");
