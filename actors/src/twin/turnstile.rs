@@ -181,6 +181,9 @@ impl Twin {
             }
             good
         });
+        if events.is_empty() {
+            return;
+        }
         let Some(numbers) = self.core.numbers(&epoch) else {
             self.read_numbers_first(Log { epoch, events }, me);
             return;
