@@ -3,7 +3,7 @@
 //! Shards change [`Occupancy`] at the grant and the passage; this actor is told what was
 //! committed, counts the day, and sends what changed at most ten times a second. When its mailbox
 //! overflows it counts the day again from the ledger, so that a burst never leaves a wrong number
-//! on the glass.
+//! of people on the glass (a refusal that was still in the mailbox may count twice).
 
 mod core;
 mod latency;

@@ -2,8 +2,8 @@
 //! in no hurry (tickets, devices, accounts). Nobody at a gate waits for it.
 //!
 //! Small batches, each flushed: less would do, since the journal has it all, but what is written at
-//! once must not be so much that the journal's own flush waits behind it (measured: p99 8 ms with
-//! one flush a second, 4 ms so).
+//! once must not be so much that the journal's own flush waits behind it (loadtest/README.md has
+//! both forms).
 
 use std::{
     sync::{Arc, atomic::Ordering},
