@@ -13,6 +13,14 @@ use shanmen_rules::{ParkDefinition, Status};
 
 use crate::{clock::Clock, keys::KeyRing};
 
+mod capacity;
+mod people;
+mod products;
+
+pub use capacity::{CapacityView, OverrideView};
+pub use people::{AuditQuery, BlockedPerson, SwipeQuery, SwipeView};
+pub use products::{ProductChange, ProductChanged, ProductView, VersionView};
+
 /// When a grant may leave: after the ledger has it, or at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

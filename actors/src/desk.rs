@@ -12,8 +12,12 @@ use crate::{
         AuditLine, EntitlementView, Fault, InsideView, IssuedTicket, NewTicket, RejectedLine,
         TicketView,
     },
+    blocked::Blocked,
+    capacity::Capacity,
+    flow::is_sold,
     keys::KeyRing,
     ledger::{self, BulkEntry, Ledger, Record, SqliteLedger, TicketRow, commit},
+    live_park::LivePark,
     pool::{Change, HotState, How, Pool, Task},
     twin::{self, fault},
 };
@@ -28,7 +32,9 @@ const HISTORY_MAX: u32 = 100;
 
 /// The desk.
 pub(crate) struct Desk {
-    pub(crate) park: Arc<Park>,
+    pub(crate) park: LivePark,
+    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) blocked: Arc<Blocked>,
     pub(crate) keys: KeyRing,
     pub(crate) hot: Arc<HotState>,
     pub(crate) pool: Pool,
@@ -57,10 +63,11 @@ impl Desk {
             return Ok(first);
         }
         let now = self.clock.now();
+        let park = self.park.full();
         let mut rows = Vec::with_capacity(tickets.len());
         for (n, ticket) in tickets.into_iter().enumerate() {
             let row = self
-                .row(ticket, now)
+                .row(&park, ticket, now)
                 .map_err(|problem| Fault::Invalid(format!("tickets[{n}].{problem}")))?;
             rows.push(row);
         }
@@ -68,6 +75,7 @@ impl Desk {
             .iter()
             .map(|row| Ok(IssuedTicket { id: row.id, code: self.code_of(row.id, &row.state)? }))
             .collect::<Result<Vec<_>, Fault>>()?;
+        let sale = self.sell(&park, &rows, now)?;
         let audit = AuditLine {
             at: now,
             actor: actor.to_owned(),
@@ -82,7 +90,10 @@ impl Desk {
         let kept = key.clone().map(|key| (key, request, answer));
         let record = Record::Tickets { rows: rows.clone(), idempotency: kept, audit: Some(audit) };
         match commit(&*self.ledger, record).await {
-            Ok(_) => self.show(rows),
+            Ok(_) => {
+                sale.stands();
+                self.show(rows);
+            }
             // Another request with the same key was quicker: its answer is the answer.
             Err(error) => {
                 return match self.first_answer(key, request).await? {
@@ -92,6 +103,24 @@ impl Desk {
             }
         }
         Ok(issued)
+    }
+
+    /// Takes the places of a sale, all or none.
+    fn sell(&self, park: &Arc<Park>, rows: &[TicketRow], now: UnixMs) -> Result<Sale, Fault> {
+        let mut sale =
+            Sale { park: Arc::clone(park), capacity: Arc::clone(&self.capacity), sold: Vec::new() };
+        for (n, row) in rows.iter().enumerate() {
+            let product = park.product(row.state.product());
+            if !product.on_sale {
+                let problem = format!("tickets[{n}].product: {} is not on sale", product.id);
+                return Err(Fault::Conflict(problem));
+            }
+            self.capacity
+                .sell(park, &row.state, now)
+                .map_err(|why| Fault::Conflict(format!("tickets[{n}].visit_date: {why}")))?;
+            sale.sold.push(row.state.clone());
+        }
+        Ok(sale)
     }
 
     async fn first_answer(
@@ -124,11 +153,12 @@ impl Desk {
         batch: Vec<(u64, NewTicket)>,
     ) -> Result<u64, Vec<RejectedLine>> {
         let now = self.clock.now();
+        let park = self.park.full();
         let mut rows: Vec<TicketRow> = Vec::with_capacity(batch.len());
         let mut rejected = Vec::new();
         let mut lines = HashMap::with_capacity(batch.len());
         for (line, ticket) in batch {
-            match self.row(ticket, now) {
+            match self.row(&park, ticket, now) {
                 Ok(row) => match lines.insert(row.id, line) {
                     None => rows.push(row),
                     Some(first) => rejected.push(RejectedLine {
@@ -161,6 +191,11 @@ impl Desk {
             .await
             .map_err(|_| Fault::Internal("the ledger has stopped".into()))?
             .map_err(fault)?;
+        // Somebody else has sold them: they are counted, and never refused.
+        let park = self.park.now();
+        for row in &rows {
+            self.capacity.sold.add(&park, &row.state);
+        }
         self.show(rows);
         Ok(())
     }
@@ -171,24 +206,24 @@ impl Desk {
             self.hot.put(row.id, row.state);
             for digest in row.credentials {
                 self.hot.lead(digest, row.id);
+                self.blocked.meet(digest, row.id);
             }
         }
     }
 
-    fn row(&self, ticket: NewTicket, now: UnixMs) -> Result<TicketRow, String> {
-        let product = self
-            .park
+    fn row(&self, park: &Park, ticket: NewTicket, now: UnixMs) -> Result<TicketRow, String> {
+        let product = park
             .product_ix(ticket.product.as_str())
             .ok_or_else(|| format!("product: there is no product {}", ticket.product))?;
         let terms = IssueTerms {
             product,
             visit_date: ticket.visit_date.as_deref().map(date).transpose()?,
             slot: ticket.slot.as_deref().map(minutes).transpose()?,
-            persons: ticket.persons.unwrap_or_else(|| self.park.product(product).persons.min),
+            persons: ticket.persons.unwrap_or_else(|| park.product(product).persons.min),
             issued_at: now,
             status: ticket.status.unwrap_or(Status::Issued),
         };
-        let state = TicketState::issue(&self.park, &terms).map_err(|fault| fault.to_string())?;
+        let state = TicketState::issue(park, &terms).map_err(|fault| fault.to_string())?;
         let id = ticket.id.unwrap_or_else(TicketId::fresh);
         if ticket.id.is_some() && self.hot.knows(id) {
             return Err("id: there is a ticket of this id already".into());
@@ -221,10 +256,11 @@ impl Desk {
     }
 
     fn code_of(&self, id: TicketId, state: &TicketState) -> Result<String, Fault> {
+        let park = self.park.now();
         let claims = Claims {
-            site: self.park.site().id.clone(),
+            site: park.site().id.clone(),
             ticket: id,
-            product: self.park.product(state.product()).id.clone(),
+            product: park.product(state.product()).id.clone(),
             persons: state.persons(),
             epoch: state.epoch(),
             visit_date: state.visit_date().map(|day| day.0),
@@ -246,7 +282,7 @@ impl Desk {
             ledger::read(&self.ledger, move |books| books.history(id, HISTORY_MAX))
                 .await
                 .map_err(fault)?;
-        let park = &self.park;
+        let park = &*self.park.full();
         let product = park.product(state.product());
         let today = park.business_day(self.clock.now());
         let entitlements = state
@@ -314,7 +350,13 @@ impl Desk {
             state.set_status(status);
             Ok(())
         });
-        self.change(id, action, reason, actor, how).await.map(drop)
+        let mut state = self.change(id, action, reason, actor, how).await?;
+        if !is_sold(status) {
+            // Counted until now, whatever it was before: only a sold one may become this.
+            state.set_status(Status::Issued);
+            self.capacity.sold.take_off(&self.park.now(), &state);
+        }
+        Ok(())
     }
 
     /// Raises the issue number and gives the new code.
@@ -361,6 +403,27 @@ impl Desk {
         let (state, committed) = changed.await.map_err(|_| lost())??;
         committed.await.map_err(|_| lost())?.map_err(fault)?;
         Ok(state)
+    }
+}
+
+/// The places of a sale: given back unless the sale stands.
+struct Sale {
+    park: Arc<Park>,
+    capacity: Arc<Capacity>,
+    sold: Vec<TicketState>,
+}
+
+impl Sale {
+    fn stands(mut self) {
+        self.sold.clear();
+    }
+}
+
+impl Drop for Sale {
+    fn drop(&mut self) {
+        for state in &self.sold {
+            self.capacity.sold.take_off(&self.park, state);
+        }
     }
 }
 

@@ -9,6 +9,9 @@
 
 mod accounts;
 pub mod api;
+mod blocked;
+mod capacity;
+mod catalogue;
 pub mod clock;
 mod desk;
 mod enrolment;
@@ -17,6 +20,7 @@ mod intake;
 pub mod keys;
 mod ledger;
 mod link;
+mod live_park;
 mod plane;
 mod pool;
 mod registry;

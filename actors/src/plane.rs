@@ -9,33 +9,40 @@ use std::{
 };
 
 use shanmen_protocols::{
-    device::{Decision, Hello, Outcome, PassageBy, Scan},
+    device::{Credential, Decision, Hello, Outcome, PassageBy, Scan},
     feed::{Delta, Snapshot},
-    ids::{DeviceId, DeviceKind, GrantId, TicketId},
+    ids::{AreaId, DeviceId, DeviceKind, GrantId, TicketId},
     reason::Lang,
     time::{TimeBlock, UnixMs},
 };
-use shanmen_rules::{Park, Status};
+use shanmen_rules::{Park, ParkDefinition, Status};
 use tokio::{
     sync::{broadcast, watch},
     task::JoinHandle,
 };
+use uuid::Uuid;
 
 use crate::{
     accounts::{Accounts, TokenOf},
     api::{
-        Account, AdmissionRequest, AuditLine, BrokerChoice, Claim, ClaimRequest, DeviceStanding,
-        DeviceView, Durability, EnrolRequest, Enrolled, Fault, GrantView, IssuedTicket, NewTicket,
-        PassageRequest, PassageResult, Readiness, RejectedLine, Settings, TicketView,
+        Account, AdmissionRequest, AuditLine, AuditQuery, BlockedPerson, BrokerChoice,
+        CapacityView, Claim, ClaimRequest, DeviceStanding, DeviceView, Durability, EnrolRequest,
+        Enrolled, Fault, GrantView, IssuedTicket, NewTicket, PassageRequest, PassageResult,
+        ProductChange, ProductChanged, ProductView, Readiness, RejectedLine, Settings, SwipeQuery,
+        SwipeView, TicketView,
     },
+    blocked::{Blocked, BlockedDesk},
+    capacity::Capacity,
+    catalogue::{self, Catalogue},
     clock::{Clock, Stopwatch},
     desk::{BULK_ROWS, Desk},
     enrolment::{self, Enrolment},
-    flow::{Flow, FlowParts, FlowSender, Occupancy},
+    flow::{Flow, FlowParts, FlowSender, Occupancy, Sold},
     intake::Intake,
     keys::{Digest, KeyRing},
-    ledger::{self, DeviceRow, Ledger, Loaded, Record, SqliteLedger, commit},
+    ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
     link::{EmbeddedBroker, Link, OutsideLink, Uplinks},
+    live_park::LivePark,
     pool::{HotState, Pool, ShardCore},
     registry::Registry,
     stage::Stage,
@@ -56,7 +63,10 @@ const SETTLE_WAIT: Duration = Duration::from_millis(300);
 pub struct ControlPlane(Arc<Inner>);
 
 struct Inner {
-    park: Arc<Park>,
+    park: LivePark,
+    catalogue: Catalogue,
+    capacity: Arc<Capacity>,
+    blocked: BlockedDesk,
     clock: Clock,
     keys: KeyRing,
     ledger: Arc<SqliteLedger>,
@@ -117,9 +127,10 @@ impl ControlPlane {
     /// [`Fault::Invalid`] for a park that does not hold together, all faults at once;
     /// [`Fault::Internal`] for a disk, a file or a port.
     pub async fn start(settings: Settings) -> Result<Self, Fault> {
-        let (ledger, park, hot, loaded) = open(&settings).await?;
+        let Opened { ledger, place, products, park, hot, sold, loaded } = open(&settings).await?;
         let clock = settings.clock.clone();
         let site = park.site().id.clone();
+        let live = LivePark::new(Arc::clone(&park));
         let occupancy = Arc::new(Occupancy::new(&park, park.business_day(clock.now())));
         let fleet = Arc::new(Fleet::default());
         let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
@@ -127,23 +138,41 @@ impl ControlPlane {
         let stage = Stage::start(cores(settings.shards)).await.map_err(Fault::Internal)?;
 
         let flow = Flow::load(FlowParts {
-            park: Arc::clone(&park),
+            park: live.clone(),
             occupancy: Arc::clone(&occupancy),
+            sold: Arc::clone(&sold),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
             clock: clock.clone(),
             fleet,
         })
         .map_err(fault)?;
         for grant in loaded.grants {
-            occupancy.reserve_anyway(&park, &grant.open.admission, park.business_day(clock.now()));
+            occupancy.reserve_anyway(&park, &grant.open.admission, clock.now());
             hot.open(grant);
         }
         let deltas = flow.deltas();
         let flow = flow.start(stage.side());
 
+        let capacity = Arc::new(Capacity::new(
+            live.clone(),
+            (Arc::clone(&occupancy), sold),
+            Arc::clone(&ledger),
+            clock.clone(),
+            loaded.overrides,
+        ));
+        let list = Arc::new(Blocked::default());
+        let blocked = BlockedDesk::new(
+            Arc::clone(&list),
+            settings.keys.clone(),
+            Arc::clone(&hot),
+            Arc::clone(&ledger),
+            clock.clone(),
+            loaded.blocked,
+        );
+
         let queue = Arc::clone(&ledger);
         let core = ShardCore {
-            park: Arc::clone(&park),
+            park: live.clone(),
             hot: Arc::clone(&hot),
             occupancy,
             append: Arc::new(move |entry| queue.append(entry)),
@@ -162,9 +191,10 @@ impl ControlPlane {
             BrokerChoice::Outside(broker) => Arc::new(OutsideLink::start(broker, &site, uplinks)),
         };
         let shared = Arc::new(Shared {
-            park: Arc::clone(&park),
+            park: live.clone(),
             keys: settings.keys.clone(),
             pool: pool.clone(),
+            blocked: Arc::clone(&list),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
             link,
             flow: flow.clone(),
@@ -184,7 +214,9 @@ impl ControlPlane {
         let watch = Watch::new(Arc::clone(&shared)).run(stopped);
         let plane = Self(Arc::new(Inner {
             desk: Desk {
-                park: Arc::clone(&park),
+                park: live.clone(),
+                capacity: Arc::clone(&capacity),
+                blocked: list,
                 keys: settings.keys.clone(),
                 hot,
                 pool,
@@ -192,13 +224,22 @@ impl ControlPlane {
                 clock: clock.clone(),
             },
             enrolment: Enrolment {
-                park: Arc::clone(&park),
+                park,
                 ledger: Arc::clone(&ledger),
                 registry: Arc::clone(&registry),
                 clock: clock.clone(),
             },
             accounts: Accounts::new(Arc::clone(&ledger), clock.clone(), loaded.tokens),
-            park,
+            catalogue: Catalogue::new(
+                live.clone(),
+                place,
+                products,
+                Arc::clone(&ledger),
+                clock.clone(),
+            ),
+            capacity,
+            blocked,
+            park: live,
             clock,
             keys: settings.keys,
             ledger,
@@ -268,16 +309,96 @@ impl ControlPlane {
         }
         let device = inner.registry.get(id.as_str())?;
         let arbiter = inner.stage.arbiter(inner.registry.len());
-        let site = &inner.park.site().id;
+        let park = inner.park.full();
         let shared = Arc::clone(&inner.shared);
-        let twin = Twin::start(shared, site, device, &mut Recalled::none(), arbiter);
+        let twin = Twin::start(shared, &park.site().id, device, &mut Recalled::none(), arbiter);
         inner.intake.add(id.clone(), twin.clone());
         Some(twin)
     }
 
     /// The park in force.
-    pub fn park(&self) -> &Arc<Park> {
-        &self.0.park
+    pub fn park(&self) -> Arc<Park> {
+        self.0.park.full()
+    }
+
+    /// All products by the order in which they were first seen.
+    pub async fn products(&self) -> Vec<ProductView> {
+        self.0.catalogue.all().await
+    }
+
+    /// One product with its versions.
+    pub async fn product(&self, id: &str) -> Result<ProductView, Fault> {
+        self.0.catalogue.one(id).await
+    }
+
+    /// Adds or changes a product: in force at all gates when this returns.
+    pub async fn put_product(
+        &self,
+        change: ProductChange,
+        actor: &str,
+    ) -> Result<(ProductView, ProductChanged), Fault> {
+        let (plane, actor) = (self.clone(), actor.to_owned());
+        to_the_end(async move { plane.0.catalogue.put(change, &actor).await }).await?
+    }
+
+    /// The areas' counts against their capacities.
+    pub fn capacity(&self) -> Vec<CapacityView> {
+        self.0.capacity.all()
+    }
+
+    /// Lets people into an area although it is full for so many minutes, on record; 0 ends that.
+    pub async fn override_capacity(
+        &self,
+        area: &AreaId,
+        minutes: u32,
+        reason: &str,
+        actor: &str,
+    ) -> Result<CapacityView, Fault> {
+        let (plane, area) = (self.clone(), area.clone());
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        to_the_end(
+            async move { plane.0.capacity.override_for(&area, minutes, &reason, &actor).await },
+        )
+        .await?
+    }
+
+    /// People who are not let in, the newest entry first.
+    pub fn blocked_persons(&self) -> Vec<BlockedPerson> {
+        self.0.blocked.all()
+    }
+
+    /// Lets nobody in who shows this credential or comes with a ticket that it leads to.
+    pub async fn block_person(
+        &self,
+        shown: Credential,
+        reason: &str,
+        actor: &str,
+    ) -> Result<BlockedPerson, Fault> {
+        let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
+        to_the_end(async move { plane.0.blocked.block(&shown, &reason, &actor).await }).await?
+    }
+
+    /// Lets somebody in again.
+    pub async fn unblock_person(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), Fault> {
+        let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
+        to_the_end(async move { plane.0.blocked.unblock(id, &reason, &actor).await }).await?
+    }
+
+    /// Swipes of the cards whose class is wanted, the newest first.
+    pub async fn swipes(
+        &self,
+        query: SwipeQuery,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<SwipeView>, Fault> {
+        let products = catalogue::numbers_of(&self.0.park.now(), wanted);
+        ledger::read(&self.0.ledger, move |books| books.swipes(&query, &products))
+            .await
+            .map_err(fault)
+    }
+
+    /// The audit trail, the newest line first.
+    pub async fn audit_trail(&self, query: AuditQuery) -> Result<Vec<AuditLine>, Fault> {
+        ledger::read(&self.0.ledger, move |books| books.audit_trail(&query)).await.map_err(fault)
     }
 
     /// The one clock.
@@ -386,7 +507,7 @@ impl ControlPlane {
         if self.0.stopping.load(Ordering::Relaxed) {
             return Err(Fault::Busy("the program, which is stopping,"));
         }
-        if self.0.park.lane_ix(request.lane.as_str()).is_none() {
+        if self.0.park.now().lane_ix(request.lane.as_str()).is_none() {
             let lane = &request.lane;
             return Err(Fault::Invalid(format!("lane: there is no lane {lane}: see /api/v1/site")));
         }
@@ -493,6 +614,7 @@ impl ControlPlane {
     /// Grants without an outcome yet, oldest first.
     pub fn open_grants(&self) -> Vec<GrantView> {
         let now = self.0.clock.now();
+        let park = self.0.park.full();
         let mut grants: Vec<GrantView> = self
             .0
             .shared
@@ -505,7 +627,7 @@ impl ControlPlane {
                 id: row.id,
                 ticket: row.ticket,
                 device: row.device.to_string(),
-                lane: self.0.park.lane(row.open.lane).id.to_string(),
+                lane: park.lane(row.open.lane).id.to_string(),
                 direction: row.open.direction,
                 persons: row.open.admission.persons,
                 granted_at: row.open.granted_at,
@@ -662,7 +784,7 @@ async fn to_the_end<T: Send + 'static>(
 fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<Recalled, Fault> {
     let now = shared.clock.now();
     let mut recalled = Recalled::read(&*shared.ledger, now).map_err(fault)?;
-    let site = &shared.park.site().id;
+    let site = &shared.park.full().site().id.clone();
     for (n, id) in shared.registry.ids().into_iter().enumerate() {
         if let Some(device) = shared.registry.get(id.as_str()) {
             let arbiter = stage.arbiter(n);
@@ -673,7 +795,17 @@ fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<R
     Ok(recalled)
 }
 
-type Opened = (Arc<SqliteLedger>, Arc<Park>, Arc<HotState>, Loaded);
+/// What a start reads.
+struct Opened {
+    ledger: Arc<SqliteLedger>,
+    /// The site with every area, gate and lane that it ever had, each at its number.
+    place: ParkDefinition,
+    products: Vec<ProductRow>,
+    park: Arc<Park>,
+    hot: Arc<HotState>,
+    sold: Arc<Sold>,
+    loaded: Loaded,
+}
 
 /// Opens the ledger and loads what stays in memory; off the async threads.
 async fn open(settings: &Settings) -> Result<Opened, Fault> {
@@ -683,16 +815,22 @@ async fn open(settings: &Settings) -> Result<Opened, Fault> {
         let watch = Stopwatch::start();
         let now = clock.now();
         // Faults of the park are told before anything is written.
-        compile(&definition)?;
+        Park::compile(&definition).map_err(|faults| catalogue::invalid(&faults))?;
         let ledger = ledger::open(&folder, clock).map_err(fault)?;
-        let park = compile(&ledger.settle_names(&definition).map_err(fault)?)?;
-        let hot = HotState::new();
+        let place = ledger.settle_names(&definition).map_err(fault)?;
+        let mut products = ledger.products().map_err(fault)?;
+        catalogue::settle(&mut products, &definition.products, now)?;
+        let park = catalogue::compile(&place, &products)?;
+        ledger.keep_products(&products).map_err(fault)?;
+        let (hot, sold) = (HotState::new(), Sold::default());
         let loaded = ledger
             .load(
                 now,
                 ledger::Rows {
                     ticket: &mut |id, blob| {
-                        hot.put(id, ledger::ticket_state(blob)?);
+                        let state = ledger::ticket_state(blob)?;
+                        sold.add(&park, &state);
+                        hot.put(id, state);
                         Ok(())
                     },
                     credential: &mut |digest, ticket| hot.lead(Digest(digest), ticket),
@@ -706,17 +844,18 @@ async fn open(settings: &Settings) -> Result<Opened, Fault> {
             seconds = watch.seconds(),
             "hot state loaded"
         );
-        Ok((Arc::new(ledger), Arc::new(park), Arc::new(hot), loaded))
+        Ok(Opened {
+            ledger: Arc::new(ledger),
+            place,
+            products,
+            park: Arc::new(park),
+            hot: Arc::new(hot),
+            sold: Arc::new(sold),
+            loaded,
+        })
     })
     .await
     .map_err(|error| Fault::Internal(error.to_string()))?
-}
-
-fn compile(definition: &shanmen_rules::ParkDefinition) -> Result<Park, Fault> {
-    Park::compile(definition).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        Fault::Invalid(lines.join("\n"))
-    })
 }
 
 fn api_device(clock: &Clock) -> Result<Arc<crate::registry::Device>, Fault> {

@@ -40,7 +40,7 @@ pub struct SiteInfo {
 }
 
 /// How full an area is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Below the first level, or no capacity set.
@@ -52,6 +52,20 @@ pub enum Level {
     Slow,
     /// At the level that stops sales and entry (100 % by default).
     Full,
+}
+
+/// What is done at a level of the capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Visitors and staff are told.
+    Announce,
+    /// People are let in more slowly: the staff's work.
+    Slow,
+    /// Nothing is sold for today (停售).
+    StopSales,
+    /// Nobody is let in (限流).
+    StopEntry,
 }
 
 /// One area now.
@@ -74,6 +88,15 @@ pub struct AreaNow {
     pub level: Level,
     /// Entries on this business day.
     pub entries_today: u32,
+    /// Persons of the tickets sold for this business day.
+    #[serde(default)]
+    pub sold_today: u32,
+    /// What is done at the levels that are reached, the mildest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub actions: Vec<Action>,
+    /// Until when an operator lets people in although it is full.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub override_until: Option<UnixMs>,
 }
 
 /// One gate now.

@@ -68,7 +68,7 @@ fn try_decide(
     }
     person::check(presentation)?;
     // 9. room
-    admission.overridden = room::check(park, room, &admission)?;
+    admission.overridden = room::check(park, room, &admission, presentation.at)?;
     Ok(Verdict::Grant(admission))
 }
 

@@ -4,19 +4,23 @@
 //! Owns the checks of the site, areas, gates and lanes; products stand in `compile/products.rs`.
 
 mod products;
+mod versions;
 
 use std::{collections::HashMap, fmt};
 
 use jiff::tz::TimeZone;
 use shanmen_protocols::ids::{AreaId, GateId, LaneId, SiteId};
 
+pub use versions::{ProductVersion, check_for_sold};
+
 use crate::{
     calendar::Calendar,
     definition::{
-        AreaDefinition, CapacityLevel, GateDefinition, LaneDefinition, ParkDefinition,
-        SiteDefinition, Text, TimeOfDay,
+        AreaDefinition, CapacityAction, CapacityLevel, CapacityOf, GateDefinition, LaneDefinition,
+        ParkDefinition, ProductDefinition, SiteDefinition, Text, TimeOfDay,
     },
-    park::{Area, AreaIx, Gate, GateIx, Lane, Names, Park, Site},
+    levels,
+    park::{Area, AreaIx, Gate, GateIx, Lane, Limits, Names, Park, Site},
 };
 
 /// The most areas, gates, lanes or products of a park.
@@ -52,6 +56,16 @@ struct Faults(Vec<Fault>);
 impl Faults {
     fn add(&mut self, path: String, problem: impl Into<String>, hint: impl Into<String>) {
         self.0.push(Fault { path, problem: problem.into(), hint: hint.into() });
+    }
+
+    /// Nothing, or all faults with their paths beginning at the part that was checked alone.
+    fn from_the_root(mut self) -> Result<(), Vec<Fault>> {
+        for fault in &mut self.0 {
+            if let Some(path) = fault.path.strip_prefix('.') {
+                fault.path = path.to_owned();
+            }
+        }
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 
     /// The checked id, or a fault.
@@ -91,34 +105,64 @@ impl Park {
     /// All faults at once, in the order of the definition.
     pub fn compile(definition: &ParkDefinition) -> Result<Park, Vec<Fault>> {
         let mut faults = Faults::default();
-        let site = compile_site(&definition.site, &mut faults);
-        let names = Names {
-            areas: name(
-                "areas",
-                std::iter::once(OUTSIDE).chain(definition.areas.iter().map(|a| a.id.as_str())),
-                1,
-                &mut faults,
-            ),
-            gates: name("gates", definition.gates.iter().map(|g| g.id.as_str()), 0, &mut faults),
-            lanes: name("lanes", definition.lanes.iter().map(|l| l.id.as_str()), 0, &mut faults),
-            products: name(
-                "products",
-                definition.products.iter().map(|p| p.id.as_str()),
-                0,
-                &mut faults,
-            ),
-        };
-        let areas = compile_areas(&definition.areas, &names, &mut faults);
-        let gates = compile_gates(&definition.gates, &names, &mut faults);
-        let lanes = compile_lanes(&definition.lanes, &names, &mut faults);
-        let products = products::compile(&definition.products, &names, &mut faults);
-        match (site, faults.0.is_empty()) {
-            (Some((site, zone)), true) => {
-                let calendar = Calendar::new(zone, site.day_starts_at);
-                Ok(Park { site, calendar, areas, gates, lanes, products, names })
-            }
-            _ => Err(faults.0),
+        let ids = definition.products.iter().map(|product| product.id.as_str());
+        name("products", ids, 0, &mut faults);
+        let versions = definition.products.iter().cloned().map(ProductVersion::first);
+        assemble(definition, &versions.collect::<Vec<_>>(), faults)
+    }
+
+    /// Compiles a site with all versions of its products, each at the index of its place; the
+    /// definition's own products are not looked at.
+    ///
+    /// # Errors
+    /// All faults at once; a version's place stands as `products[n]`.
+    pub fn compile_versions(
+        definition: &ParkDefinition,
+        versions: &[ProductVersion],
+    ) -> Result<Park, Vec<Fault>> {
+        assemble(definition, versions, Faults::default())
+    }
+
+    /// Checks a product against this park's areas and gates.
+    ///
+    /// # Errors
+    /// All faults at once; their paths begin at the product, as `entitlements[0].areas[1]`.
+    pub fn check_product(&self, product: &ProductDefinition) -> Result<(), Vec<Fault>> {
+        let mut faults = Faults::default();
+        products::compile_one(
+            "",
+            &ProductVersion::first(product.clone()),
+            &self.names,
+            &mut faults,
+        );
+        faults.from_the_root()
+    }
+}
+
+fn assemble(
+    definition: &ParkDefinition,
+    versions: &[ProductVersion],
+    mut faults: Faults,
+) -> Result<Park, Vec<Fault>> {
+    let site = compile_site(&definition.site, &mut faults);
+    let areas = std::iter::once(OUTSIDE).chain(definition.areas.iter().map(|a| a.id.as_str()));
+    let names = Names {
+        areas: name("areas", areas, 1, &mut faults),
+        gates: name("gates", definition.gates.iter().map(|g| g.id.as_str()), 0, &mut faults),
+        lanes: name("lanes", definition.lanes.iter().map(|l| l.id.as_str()), 0, &mut faults),
+        products: versions::latest(versions, &mut faults),
+    };
+    let levels = site.as_ref().map_or(&[][..], |(site, _)| &site.capacity_levels);
+    let areas = compile_areas(&definition.areas, levels, &names, &mut faults);
+    let gates = compile_gates(&definition.gates, &names, &mut faults);
+    let lanes = compile_lanes(&definition.lanes, &names, &mut faults);
+    let products = products::compile(versions, &names, &mut faults);
+    match (site, faults.0.is_empty()) {
+        (Some((site, zone)), true) => {
+            let calendar = Calendar::new(zone, site.day_starts_at);
+            Ok(Park { site, calendar, areas, gates, lanes, products, names })
         }
+        _ => Err(faults.0),
     }
 }
 
@@ -160,6 +204,16 @@ fn compile_site(site: &SiteDefinition, faults: &mut Faults) -> Option<(Site, Tim
             let path = format!("site.capacity_levels[{ix}].at_percent");
             faults.add(path, "must be 1 to 1000", "percent of the capacity");
         }
+        if level.actions.contains(&CapacityAction::StopEntry) {
+            if level.of == CapacityOf::Sold {
+                let path = format!("site.capacity_levels[{ix}].of");
+                faults.add(path, "stop_entry cannot go by what is sold", "instant or daily");
+            } else if level.at_percent > 100 {
+                let path = format!("site.capacity_levels[{ix}].at_percent");
+                let hint = "an operator's override lets in more, for a time and on record";
+                faults.add(path, "stop_entry above 100: the capacity is the limit", hint);
+            }
+        }
     }
     levels.sort_by_key(|level| level.at_percent);
     let zone = zone.ok()?;
@@ -177,7 +231,12 @@ fn compile_site(site: &SiteDefinition, faults: &mut Faults) -> Option<(Site, Tim
     ))
 }
 
-fn compile_areas(areas: &[AreaDefinition], names: &Names, faults: &mut Faults) -> Vec<Area> {
+fn compile_areas(
+    areas: &[AreaDefinition],
+    levels: &[CapacityLevel],
+    names: &Names,
+    faults: &mut Faults,
+) -> Vec<Area> {
     let mut compiled = Vec::with_capacity(areas.len() + 1);
     if let Ok(id) = AreaId::new(OUTSIDE) {
         compiled.push(Area {
@@ -188,6 +247,7 @@ fn compile_areas(areas: &[AreaDefinition], names: &Names, faults: &mut Faults) -
             capacity_daily: None,
             anti_passback: crate::definition::AntiPassback::Off,
             position: None,
+            entry_limits: Limits::default(),
         });
     }
     for (ix, area) in areas.iter().enumerate() {
@@ -209,6 +269,7 @@ fn compile_areas(areas: &[AreaDefinition], names: &Names, faults: &mut Faults) -
                 capacity_daily: area.capacity.daily,
                 anti_passback: area.anti_passback,
                 position: area.x.zip(area.y),
+                entry_limits: levels::entry_limits(levels, area.capacity),
             });
         }
     }

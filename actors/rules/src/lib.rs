@@ -12,6 +12,7 @@
 //! | `calendar.rs` | the business day and the wall clock |
 //! | `ticket.rs`, `passage.rs` | a ticket's state, and what a passage does to it |
 //! | `definition.rs`, `compile.rs` | the written form, checked and compiled |
+//! | `levels.rs` | what is done at which share of the capacity |
 //! | `credential.rs` | what a scanner types, cleaned and checked |
 //!
 //! # Where the words leave room
@@ -47,6 +48,7 @@ mod checks;
 mod compile;
 pub mod credential;
 pub mod definition;
+mod levels;
 mod movement;
 mod park;
 mod passage;
@@ -58,11 +60,13 @@ mod verdict;
 pub use admission::decide;
 pub use calendar::{Calendar, Moment};
 pub use checks::condition::Condition;
-pub use compile::{DEPTH_MAX, Fault, PARTS_MAX};
+pub use compile::{DEPTH_MAX, Fault, PARTS_MAX, ProductVersion, check_for_sold};
 pub use definition::{Class, Days, Need, ParkDefinition, Span, Text, TimeOfDay};
+pub use levels::{Actions, Counts, SalesStop};
 pub use movement::{Movement, Movements};
 pub use park::{
-    Area, AreaIx, Entitlement, Gate, GateIx, Lane, LaneIx, Park, Product, ProductIx, Reentry, Site,
+    Area, AreaIx, Entitlement, Gate, GateIx, Lane, LaneIx, Limits, Park, Product, ProductIx,
+    Reentry, Site,
 };
 pub use passage::{Conflict, OpenGrant};
 pub use span::Day;

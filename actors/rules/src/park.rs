@@ -93,6 +93,25 @@ pub struct Area {
     pub anti_passback: AntiPassback,
     /// Place on the plan.
     pub position: Option<(f64, f64)>,
+    /// What `stop_entry` makes of the capacities.
+    pub(crate) entry_limits: Limits,
+}
+
+impl Area {
+    /// The counts at which entry stops: the capacities, or a share of them where a level with
+    /// `stop_entry` stands below 100 %.
+    pub fn entry_limits(&self) -> Limits {
+        self.entry_limits
+    }
+}
+
+/// The most persons at one time and in one business day; none: without a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Persons at one time.
+    pub instant: Option<u32>,
+    /// Persons in one business day.
+    pub daily: Option<u32>,
 }
 
 /// A gate (门).
@@ -128,6 +147,10 @@ pub struct Lane {
 pub struct Product {
     /// Its id.
     pub id: ProductId,
+    /// Which version of the product of this id, from 1 on.
+    pub version: u32,
+    /// Whether tickets of it are sold now: it is the latest version and on sale.
+    pub on_sale: bool,
     /// Its name.
     pub name: Text,
     /// Whom it is for.
@@ -226,7 +249,7 @@ impl Park {
         &self.lanes
     }
 
-    /// All products.
+    /// All products, each version of one at an index of its own, the earlier before the later.
     pub fn products(&self) -> &[Product] {
         &self.products
     }
@@ -290,7 +313,7 @@ impl Park {
         self.names.lanes.get(id).copied().map(LaneIx)
     }
 
-    /// The index of a product id.
+    /// The index of the latest version of a product id.
     pub fn product_ix(&self, id: &str) -> Option<ProductIx> {
         self.names.products.get(id).copied().map(ProductIx)
     }

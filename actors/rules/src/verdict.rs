@@ -47,6 +47,12 @@ impl Needs {
         self.0 & Self::bit(need) != 0
     }
 
+    /// What is in either set.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// What is in this set and not in `shown`.
     #[must_use]
     pub fn without(self, shown: Self) -> Self {
@@ -136,13 +142,15 @@ pub trait Room {
     /// Persons who entered `area` this business day, open grants included, re-entries not.
     fn entries_today(&self, area: AreaIx) -> u32;
 
-    /// How many persons `area` bears at one time; lower it to hold people back earlier.
+    /// How many persons may be in `area` at one time; lower it to hold people back earlier.
     fn capacity(&self, park: &Park, area: AreaIx) -> Option<u32> {
-        park.area(area).capacity_instant
+        park.area(area).entry_limits().instant
     }
 
-    /// Whether an operator lets people in although it is full; that goes on record.
-    fn override_on(&self) -> bool {
+    /// Whether an operator lets people into `area` at `at` although it is full; that goes on
+    /// record.
+    fn override_on(&self, area: AreaIx, at: UnixMs) -> bool {
+        let _ = (area, at);
         false
     }
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use shanmen_protocols::{ids::Direction::In, ids::Direction::Out, reason::Reason};
+use shanmen_protocols::{ids::Direction::In, ids::Direction::Out, reason::Reason, time::UnixMs};
 use shanmen_rules::{
     AreaIx, Boundless, IssueFault, IssueTerms, Need, Person, Presentation, Room, Status,
     TicketState, Verdict, decide,
@@ -35,7 +35,7 @@ impl Room for Overridden {
     fn capacity(&self, park: &shanmen_rules::Park, area: AreaIx) -> Option<u32> {
         Full.capacity(park, area)
     }
-    fn override_on(&self) -> bool {
+    fn override_on(&self, _: AreaIx, _: UnixMs) -> bool {
         true
     }
 }

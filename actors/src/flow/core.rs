@@ -6,19 +6,22 @@ use std::{collections::BTreeSet, sync::Arc};
 use shanmen_protocols::{
     device::Outcome,
     feed::{
-        AreaNow, Delta, GateNow, LaneCondition, LaneNow, Level, Recent, RecentKind, SiteInfo,
-        Snapshot, Text, Today,
+        Action, AreaNow, Delta, GateNow, LaneCondition, LaneNow, Level, Recent, RecentKind,
+        SiteInfo, Snapshot, Text, Today,
     },
     ids::{DeviceId, Direction},
     time::UnixMs,
 };
 use shanmen_rules::{
-    AreaIx, Day, LaneIx, Park, ProductIx,
+    Actions, AreaIx, Counts, Day, LaneIx, Park, ProductIx, Room,
     definition::{CapacityAction, LaneDirection},
 };
 
-use super::{Occupancy, latency::SlidingLatency, rate::Minute};
-use crate::ledger::{Moved, Refused};
+use super::{Occupancy, Sold, latency::SlidingLatency, rate::Minute};
+use crate::{
+    ledger::{Moved, Refused},
+    live_park::LivePark,
+};
 
 /// A quarter of an hour in milliseconds: the step of the day's curve.
 const QUARTER_MS: i64 = 15 * 60 * 1000;
@@ -34,8 +37,10 @@ pub(crate) struct LaneChange {
 
 /// The counts of the day and the minute.
 pub(crate) struct FlowCore {
-    park: Arc<Park>,
+    park: LivePark,
     occupancy: Arc<Occupancy>,
+    sold: Arc<Sold>,
+    now: UnixMs,
     state: Snapshot,
     day: Day,
     day_start: UnixMs,
@@ -61,9 +66,15 @@ struct GateCount {
 
 impl FlowCore {
     /// An empty day. `active` tells which lanes are in the configuration.
-    pub(crate) fn new(park: Arc<Park>, occupancy: Arc<Occupancy>, now: UnixMs) -> Self {
+    pub(crate) fn new(
+        live: LivePark,
+        (occupancy, sold): (Arc<Occupancy>, Arc<Sold>),
+        now: UnixMs,
+    ) -> Self {
+        let park = live.full();
         let state = blank(&park, now);
         let mut core = Self {
+            now,
             day: park.business_day(now),
             day_start: now,
             gates: vec![GateCount::default(); park.gates().len()],
@@ -77,8 +88,9 @@ impl FlowCore {
             changed_lanes: BTreeSet::new(),
             today_changed: true,
             shown: state.clone(),
-            park,
+            park: live,
             occupancy,
+            sold,
             state,
         };
         core.begin_day(now);
@@ -92,10 +104,12 @@ impl FlowCore {
 
     /// Begins a business day: all counts of the day at zero.
     pub(crate) fn begin_day(&mut self, now: UnixMs) {
-        self.day = self.park.business_day(now);
-        self.day_start = self.park.calendar().turn_of(self.day);
+        let park = self.park.now();
+        self.now = now;
+        self.day = park.business_day(now);
+        self.day_start = park.calendar().turn_of(self.day);
         let online = (self.state.today.devices_online, self.state.today.devices_total);
-        let quarters = self.park.next_turn(now).since_ms(self.day_start) / QUARTER_MS;
+        let quarters = park.next_turn(now).since_ms(self.day_start) / QUARTER_MS;
         self.state.today = Today {
             date: self.day.to_string(),
             starts_at: self.day_start,
@@ -130,7 +144,7 @@ impl FlowCore {
     /// Takes a committed passage. Occupancy was changed when it was decided; a passage of an
     /// earlier business day is in the ledger and changes nothing here.
     pub(crate) fn passed(&mut self, moved: &Moved) {
-        let day = self.park.business_day(moved.at);
+        let day = self.park.now().business_day(moved.at);
         if self.day < day {
             self.begin_day(moved.at);
         }
@@ -155,7 +169,7 @@ impl FlowCore {
             *slot += entered;
         }
         if entered > 0
-            && let Some(class) = class_of(&self.park, moved.product)
+            && let Some(class) = class_of(&self.park.now(), moved.product)
         {
             *today.by_class.entry(class).or_default() += entered;
         }
@@ -175,7 +189,7 @@ impl FlowCore {
         let answer = &refused.answer;
         self.state.today.denied += 1;
         *self.state.today.by_reason.entry(answer.reason.code().to_owned()).or_default() += 1;
-        let gate = self.park.lane(answer.lane).gate;
+        let gate = self.park.now().lane(answer.lane).gate;
         if let Some(count) = self.gates.get_mut(usize::from(gate.0)) {
             count.denied.add(answer.at, 1);
         }
@@ -235,6 +249,7 @@ impl FlowCore {
 
     /// Once a second: rates slide, the hour turns, the latency of the last minute is shown.
     pub(crate) fn second(&mut self, now: UnixMs) {
+        self.now = now;
         let hour = now.0.div_euclid(3_600_000);
         let today = &mut self.state.today;
         if hour != self.hour {
@@ -293,22 +308,26 @@ impl FlowCore {
     }
 
     fn read_occupancy(&mut self) {
-        let park = Arc::clone(&self.park);
-        let mut in_site = 0;
-        for (row, (n, area)) in
-            self.state.areas.iter_mut().zip(park.areas().iter().enumerate().skip(1))
+        let park = self.park.now();
+        let (mut in_site, mut level) = (0, Level::Normal);
+        for (row, (ix, area)) in
+            self.state.areas.iter_mut().zip((0u16..).map(AreaIx).zip(park.areas()).skip(1))
         {
-            let ix = AreaIx(u16::try_from(n).unwrap_or(u16::MAX));
             let persons = self.occupancy.persons(ix);
             row.occupancy = persons.inside;
             row.reserved = persons.reserved;
             row.entries_today = self.occupancy.entries(ix);
-            row.level = level(&park, persons.inside, area.capacity_instant);
+            row.sold_today = self.sold.persons(ix, self.day);
+            let actions = park.actions(ix, counts(&self.occupancy, &self.sold, ix, self.day));
+            row.level = level_of(actions);
+            row.actions = actions.iter().map(action).collect();
+            row.override_until =
+                self.occupancy.overridden_until(ix).filter(|until| self.now < *until);
             if area.parent.is_none() {
                 in_site += persons.inside;
+                level = level.max(row.level);
             }
         }
-        let level = level(&park, in_site, self.state.today.capacity);
         let today = &mut self.state.today;
         if (today.in_site, today.level) != (in_site, level) {
             (today.in_site, today.level) = (in_site, level);
@@ -317,14 +336,16 @@ impl FlowCore {
     }
 
     fn count_at_gate(&mut self, moved: &Moved) {
-        let gate = usize::from(self.park.lane(moved.lane).gate.0);
+        let park = self.park.now();
+        let place = park.lane(moved.lane).gate;
+        let gate = usize::from(place.0);
         let (Some(shown), Some(count)) = (self.state.gates.get_mut(gate), self.gates.get_mut(gate))
         else {
             return;
         };
         // Reversed: went in and came back, which is nobody.
         let persons = if moved.outcome == Outcome::Reversed { 0 } else { moved.count };
-        let way_out = self.park.is_way_out(self.park.gate(self.park.lane(moved.lane).gate));
+        let way_out = park.is_way_out(park.gate(place));
         match moved.direction {
             Direction::In if !way_out => {
                 shown.in_today += persons;
@@ -345,17 +366,18 @@ impl FlowCore {
         fill: impl FnOnce(&mut Recent),
     ) {
         self.lines += 1;
-        let place = self.park.lane(lane);
+        let park = self.park.now();
+        let place = park.lane(lane);
         let mut recent = Recent {
             n: self.lines,
             at: UnixMs(0),
             committed_at: UnixMs(0),
             kind: RecentKind::Passage,
             lane: place.id.clone(),
-            gate: self.park.gate(place.gate).id.clone(),
+            gate: park.gate(place.gate).id.clone(),
             direction,
-            class: class_of(&self.park, product),
-            product: product.map(|ix| self.park.product(ix).id.clone()),
+            class: class_of(&park, product),
+            product: product.map(|ix| park.product(ix).id.clone()),
             count: 0,
             reason: None,
         };
@@ -383,23 +405,34 @@ fn changed<Row: Clone + PartialEq>(now: &[Row], shown: &[Row]) -> Vec<Row> {
     now.iter().zip(shown).filter(|(now, shown)| now != shown).map(|(now, _)| now.clone()).collect()
 }
 
-fn level(park: &Park, inside: u32, capacity: Option<u32>) -> Level {
-    let Some(capacity) = capacity.filter(|&capacity| capacity > 0) else { return Level::Normal };
-    let percent = u64::from(inside) * 100 / u64::from(capacity);
-    park.site()
-        .capacity_levels
-        .iter()
-        .rev()
-        .find(|level| percent >= u64::from(level.at_percent))
-        .map_or(Level::Normal, |level| {
-            if level.actions.contains(&CapacityAction::StopEntry) {
-                Level::Full
-            } else if level.actions.contains(&CapacityAction::Slow) {
-                Level::Slow
-            } else {
-                Level::Announce
-            }
-        })
+/// An area's counts on a day, as its levels are asked with them.
+pub(crate) fn counts(occupancy: &Occupancy, sold: &Sold, area: AreaIx, day: Day) -> Counts {
+    Counts {
+        instant: Room::persons(occupancy, area),
+        daily: Room::entries_today(occupancy, area),
+        sold: sold.persons(area, day),
+    }
+}
+
+fn level_of(actions: Actions) -> Level {
+    if actions.has(CapacityAction::StopEntry) {
+        Level::Full
+    } else if actions.has(CapacityAction::Slow) {
+        Level::Slow
+    } else if actions.has(CapacityAction::Announce) || actions.has(CapacityAction::StopSales) {
+        Level::Announce
+    } else {
+        Level::Normal
+    }
+}
+
+fn action(action: CapacityAction) -> Action {
+    match action {
+        CapacityAction::Announce => Action::Announce,
+        CapacityAction::Slow => Action::Slow,
+        CapacityAction::StopSales => Action::StopSales,
+        CapacityAction::StopEntry => Action::StopEntry,
+    }
 }
 
 fn text(name: &shanmen_rules::Text) -> Text {
@@ -431,6 +464,9 @@ fn blank(park: &Park, now: UnixMs) -> Snapshot {
                 capacity: area.capacity_instant,
                 level: Level::Normal,
                 entries_today: 0,
+                sold_today: 0,
+                actions: Vec::new(),
+                override_until: None,
             })
             .collect(),
         gates: park

@@ -9,6 +9,7 @@ mod core;
 mod latency;
 mod occupancy;
 mod rate;
+mod sold;
 
 use std::{
     sync::{
@@ -22,16 +23,18 @@ use actix::{
     Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, MessageResult,
 };
 use shanmen_protocols::feed::{Delta, Snapshot};
-use shanmen_rules::{LaneIx, Park};
+use shanmen_rules::LaneIx;
 use tokio::sync::broadcast;
 
 pub(crate) use self::{
-    core::{FlowCore, LaneChange},
+    core::{FlowCore, LaneChange, counts},
     occupancy::Occupancy,
+    sold::{Sold, areas_of, is_sold},
 };
 use crate::{
     clock::Clock,
     ledger::{Ledger, LedgerFault, Moved, Refused},
+    live_park::LivePark,
     tally::Fleet,
 };
 
@@ -101,7 +104,8 @@ impl FlowSender {
 
 /// What the flow needs.
 pub(crate) struct FlowParts {
-    pub(crate) park: Arc<Park>,
+    pub(crate) park: LivePark,
+    pub(crate) sold: Arc<Sold>,
     pub(crate) occupancy: Arc<Occupancy>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
@@ -141,7 +145,7 @@ impl Flow {
 
     fn frame(&mut self) {
         let now = self.parts.clock.now();
-        let today = self.parts.park.business_day(now);
+        let today = self.parts.park.now().business_day(now);
         self.parts.occupancy.turn_to(today);
         if self.core.day() < today {
             tracing::info!(day = %today, "the business day turns");
@@ -161,7 +165,7 @@ impl Flow {
         let (online, total) = self.parts.fleet.counts();
         self.core.fleet(online, total);
         self.core.second(now);
-        for (ix, area) in (1u16..).zip(self.parts.park.areas().iter().skip(1)) {
+        for (ix, area) in (1u16..).zip(self.parts.park.now().areas().iter().skip(1)) {
             let persons = self.parts.occupancy.persons(shanmen_rules::AreaIx(ix));
             metrics::gauge!("shanmen_occupancy", "area" => area.id.to_string())
                 .set(f64::from(persons.inside));
@@ -186,11 +190,13 @@ impl Flow {
 
 fn count_day(parts: &FlowParts, people_too: bool) -> Result<FlowCore, LedgerFault> {
     let now = parts.clock.now();
-    let mut core = FlowCore::new(Arc::clone(&parts.park), Arc::clone(&parts.occupancy), now);
+    let park = parts.park.full();
+    let counts = (Arc::clone(&parts.occupancy), Arc::clone(&parts.sold));
+    let mut core = FlowCore::new(parts.park.clone(), counts, now);
     let day = core.day();
     parts.ledger.passages_of(day, &mut |moved| {
         if people_too {
-            parts.occupancy.apply(&parts.park, &moved.moves, day);
+            parts.occupancy.apply(&park, &moved.moves, day);
         }
         core.recall_passage(&moved);
     })?;

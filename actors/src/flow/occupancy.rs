@@ -4,8 +4,9 @@
 //! gives it back. One atomic word an area, so that a shard reserves without asking anybody and
 //! without a lock; all else about the flow is the flow actor's.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
+use shanmen_protocols::time::UnixMs;
 use shanmen_rules::{Admission, AreaIx, Day, Movements, Park, Room};
 
 /// The counts of all areas.
@@ -22,6 +23,8 @@ struct Area {
     persons: AtomicU64,
     /// Entries of this business day, open grants included.
     entries_today: AtomicU32,
+    /// Until when an operator lets people in although it is full; 0 for nobody does.
+    override_until: AtomicI64,
 }
 
 /// One area's counts at one moment.
@@ -88,14 +91,19 @@ impl Occupancy {
         })
     }
 
-    /// Takes places for a grant in every area that it enters; false, with nothing taken, when one
-    /// of them has no room left. An overridden admission is always given its place.
-    pub(crate) fn reserve(&self, park: &Park, admission: &Admission, today: Day) -> bool {
-        self.turn_to(today);
+    /// Takes places at `at` for a grant in every area that it enters; false, with nothing taken,
+    /// when one of them has no room left and no override.
+    pub(crate) fn reserve(&self, park: &Park, admission: &Admission, at: UnixMs) -> bool {
+        self.reserve_in(park, admission, at, false)
+    }
+
+    fn reserve_in(&self, park: &Park, admission: &Admission, at: UnixMs, anyway: bool) -> bool {
+        self.turn_to(park.business_day(at));
         let count = u32::from(admission.persons);
         let entered = park.entered(admission.from, admission.to);
         for (n, area) in entered.clone().enumerate() {
-            if !self.reserve_one(park, area, count, admission) {
+            let boundless = anyway || self.override_on(area, at);
+            if !self.reserve_one(park, area, count, admission.reentry, boundless) {
                 for taken in entered.take(n) {
                     self.give_back(taken, count, admission.reentry);
                 }
@@ -106,9 +114,22 @@ impl Occupancy {
     }
 
     /// Takes places whatever the capacity: for an exit, and for a grant of before a restart.
-    pub(crate) fn reserve_anyway(&self, park: &Park, admission: &Admission, today: Day) {
-        let taken = self.reserve(park, &Admission { overridden: true, ..*admission }, today);
-        debug_assert!(taken, "an overridden admission is always given its place");
+    pub(crate) fn reserve_anyway(&self, park: &Park, admission: &Admission, at: UnixMs) {
+        let taken = self.reserve_in(park, admission, at, true);
+        debug_assert!(taken, "whoever is let in anyway is given a place");
+    }
+
+    /// Until when, if ever, an operator lets or let people in although it is full.
+    pub(crate) fn overridden_until(&self, area: AreaIx) -> Option<UnixMs> {
+        let until = self.area(area)?.override_until.load(Ordering::Acquire);
+        (until != 0).then_some(UnixMs(until))
+    }
+
+    /// Lets people into a full area until a moment; one gone by ends it.
+    pub(crate) fn override_until(&self, area: AreaIx, until: UnixMs) {
+        if let Some(area) = self.area(area) {
+            area.override_until.store(until.0, Ordering::Release);
+        }
     }
 
     /// Gives a grant's places back: the whole of them, before what passed is moved.
@@ -144,9 +165,16 @@ impl Occupancy {
         }
     }
 
-    fn reserve_one(&self, park: &Park, ix: AreaIx, count: u32, admission: &Admission) -> bool {
+    fn reserve_one(
+        &self,
+        park: &Park,
+        ix: AreaIx,
+        count: u32,
+        reentry: bool,
+        boundless: bool,
+    ) -> bool {
         let Some(area) = self.area(ix) else { return true };
-        let limit = if admission.overridden { None } else { self.capacity(park, ix) };
+        let limit = if boundless { None } else { self.capacity(park, ix) };
         let taken = area.persons.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
             let persons = Persons::of(word);
             let after = persons.inside + persons.reserved + count;
@@ -157,10 +185,10 @@ impl Occupancy {
         if taken.is_err() {
             return false;
         }
-        if admission.reentry {
+        if reentry {
             return true;
         }
-        let daily = if admission.overridden { None } else { park.area(ix).capacity_daily };
+        let daily = if boundless { None } else { park.area(ix).entry_limits().daily };
         let counted = area.entries_today.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
             let after = now.saturating_add(count);
             daily.is_none_or(|daily| after <= daily).then_some(after)
@@ -205,5 +233,9 @@ impl Room for Occupancy {
 
     fn entries_today(&self, area: AreaIx) -> u32 {
         self.area(area).map_or(0, |area| area.entries_today.load(Ordering::Acquire))
+    }
+
+    fn override_on(&self, area: AreaIx, at: UnixMs) -> bool {
+        self.area(area).is_some_and(|area| at.0 < area.override_until.load(Ordering::Acquire))
     }
 }

@@ -23,12 +23,18 @@ use tokio::sync::oneshot;
 
 pub(crate) use record::{
     After, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided, DeviceRow,
-    DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, PassageRow, Record, Refused, ScanRow,
-    Settled, TicketRow,
+    DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, Origin, OverrideRow, PassageRow,
+    ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 
-use crate::api::{Account, PassageView, PresentationView};
+use crate::{
+    api::{
+        Account, AuditLine, AuditQuery, BlockedPerson, PassageView, PresentationView, SwipeQuery,
+        SwipeView,
+    },
+    keys::Digest,
+};
 
 /// Why the ledger could not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +65,10 @@ pub(crate) struct Loaded {
     pub(crate) devices: Vec<DeviceRow>,
     /// Tokens that are not over.
     pub(crate) tokens: Vec<TokenRow>,
+    /// Overrides of a capacity that are not over.
+    pub(crate) overrides: Vec<OverrideRow>,
+    /// People who are not let in.
+    pub(crate) blocked: Vec<(Digest, BlockedPerson)>,
 }
 
 /// A token: digest, user, roles, end.
@@ -105,6 +115,12 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     /// Gives every name its number and keeps retired definitions: the definition in force.
     fn settle_names(&self, park: &ParkDefinition) -> Result<ParkDefinition, LedgerFault>;
 
+    /// All versions of products, each at its number.
+    fn products(&self) -> Result<Vec<ProductRow>, LedgerFault>;
+
+    /// Keeps all versions of products, at the start, before the gates open.
+    fn keep_products(&self, rows: &[ProductRow]) -> Result<(), LedgerFault>;
+
     /// Reads everything that stays in memory.
     fn load(&self, now: UnixMs, rows: Rows<'_>) -> Result<Loaded, LedgerFault>;
 
@@ -136,6 +152,12 @@ pub(crate) trait Ledger: Send + Sync + 'static {
         ticket: TicketId,
         limit: u32,
     ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault>;
+
+    /// Presentations of, and passages without one by, tickets of some products, newest first.
+    fn swipes(&self, query: &SwipeQuery, products: &[u16]) -> Result<Vec<SwipeView>, LedgerFault>;
+
+    /// Lines of the audit trail, newest first.
+    fn audit_trail(&self, query: &AuditQuery) -> Result<Vec<AuditLine>, LedgerFault>;
 
     /// A claim by its digest.
     fn claim(&self, digest: [u8; 32]) -> Result<Option<ClaimRow>, LedgerFault>;

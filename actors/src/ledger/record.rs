@@ -6,16 +6,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shanmen_protocols::{
     device::{DecisionResult, Outcome, PassageBy},
-    ids::{DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, ScanId, TicketId},
+    ids::{
+        AreaId, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, ScanId, TicketId,
+    },
     reason::Reason,
     time::UnixMs,
 };
-use shanmen_rules::{Day, LaneIx, Movements, Needs, OpenGrant, ProductIx, TicketState};
+use shanmen_rules::{
+    Day, LaneIx, Movements, Needs, OpenGrant, ProductIx, TicketState, definition::ProductDefinition,
+};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::LedgerFault;
 use crate::{
-    api::{Account, AuditLine, DeviceStanding},
+    api::{Account, AuditLine, BlockedPerson, DeviceStanding},
     keys::Digest,
 };
 
@@ -117,8 +122,57 @@ pub(crate) enum Record {
     Account(Account),
     /// A token was given out.
     Token { digest: [u8; 32], user: String, roles: Vec<String>, expires: UnixMs },
+    /// A product got a version, the first of a new one included.
+    Product { n: usize, row: Box<ProductRow>, audit: AuditLine },
+    /// An operator lets people into a full area for a time; an end gone by takes that back.
+    Override { row: OverrideRow, audit: AuditLine },
+    /// Somebody is not let in from now on.
+    Blocked { digest: Digest, person: BlockedPerson, audit: AuditLine },
+    /// Somebody is let in again.
+    Unblocked { id: Uuid, audit: AuditLine },
     /// A line for the audit trail.
     Audit(AuditLine),
+}
+
+/// Who brought a version of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The configuration file.
+    Config,
+    /// A person or machine, through the API.
+    Api,
+}
+
+impl Origin {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// A version of a product, as it was written down; its number is its place among all.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ProductRow {
+    pub(crate) version: u32,
+    pub(crate) definition: ProductDefinition,
+    pub(crate) origin: Origin,
+    /// The configuration that brought it no longer names it.
+    pub(crate) dropped: bool,
+    pub(crate) at: UnixMs,
+    pub(crate) actor: String,
+    pub(crate) reason: String,
+}
+
+/// An area that people are let into although it is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OverrideRow {
+    pub(crate) area: AreaId,
+    pub(crate) until: UnixMs,
+    pub(crate) at: UnixMs,
+    pub(crate) actor: String,
+    pub(crate) reason: String,
 }
 
 /// A presentation, its answer, and with a grant the ticket's new state.

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 use shanmen_protocols::{
-    device::{DecisionResult, Outcome, PassageBy},
-    ids::{DeviceId, DeviceKind, Direction, GateId, GrantId, LaneId, ScanId, TicketId},
+    device::{CredentialKind, DecisionResult, Outcome, PassageBy},
+    ids::{AreaId, DeviceId, DeviceKind, Direction, GateId, GrantId, LaneId, ScanId, TicketId},
     reason::Reason,
     time::UnixMs,
 };
@@ -12,11 +12,17 @@ use uuid::Uuid;
 
 use super::{
     Answer, BulkEntry, ClaimRow, ClosedGrant, DeviceRow, DirectEntry, Entry, GrantRow, Ledger,
-    LedgerFault, Loaded, Moved, Rows, SeenEvents, SqliteLedger, TokenRow,
+    LedgerFault, Loaded, Moved, OverrideRow, ProductRow, Rows, SeenEvents, SqliteLedger, TokenRow,
 };
-use crate::api::{Account, DeviceStanding, PassageView, PresentationView};
+use crate::api::{
+    Account, AuditLine, AuditQuery, BlockedPerson, DeviceStanding, PassageView, PresentationView,
+    SwipeQuery, SwipeView,
+};
+use crate::keys::Digest;
 
+pub(super) mod catalogue;
 mod names;
+mod swipes;
 
 impl Ledger for SqliteLedger {
     fn append(&self, entry: Entry) -> Result<(), Box<Entry>> {
@@ -39,6 +45,23 @@ impl Ledger for SqliteLedger {
         self.write_alone(|transaction| names::settle(transaction, park))
     }
 
+    fn products(&self) -> Result<Vec<ProductRow>, LedgerFault> {
+        self.read(catalogue::all)
+    }
+
+    fn keep_products(&self, rows: &[ProductRow]) -> Result<(), LedgerFault> {
+        self.write_alone(|transaction| {
+            for (n, row) in rows.iter().enumerate() {
+                catalogue::put(transaction, n, row)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn swipes(&self, query: &SwipeQuery, products: &[u16]) -> Result<Vec<SwipeView>, LedgerFault> {
+        self.read(|from| swipes::find(from, query, products))
+    }
+
     fn load(&self, now: UnixMs, into: Rows<'_>) -> Result<Loaded, LedgerFault> {
         self.read(|from| {
             let mut statement = from.prepare("SELECT id, state FROM tickets")?;
@@ -56,6 +79,8 @@ impl Ledger for SqliteLedger {
                 grants: open_grants(from)?,
                 devices: devices(from)?,
                 tokens: tokens(from, now)?,
+                overrides: overrides(from, now)?,
+                blocked: blocked(from)?,
             })
         })
     }
@@ -162,6 +187,29 @@ impl Ledger for SqliteLedger {
         limit: u32,
     ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault> {
         self.read(|from| Ok((presentations(from, ticket, limit)?, passages(from, ticket, limit)?)))
+    }
+
+    fn audit_trail(&self, query: &AuditQuery) -> Result<Vec<AuditLine>, LedgerFault> {
+        self.read(|from| {
+            let mut statement = from.prepare_cached(
+                "SELECT at, actor, action, target, note FROM audit
+                 WHERE at >= ?1 AND at < ?2 AND substr(action, 1, length(?3)) = ?3
+                       AND (?4 IS NULL OR target = ?4)
+                 ORDER BY n DESC LIMIT ?5",
+            )?;
+            let given =
+                params![query.from.0, query.until.0, query.action, query.target, query.limit];
+            let rows = statement.query_map(given, |row| {
+                Ok(AuditLine {
+                    at: UnixMs(row.get(0)?),
+                    actor: row.get(1)?,
+                    action: row.get(2)?,
+                    target: row.get(3)?,
+                    note: row.get(4)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     fn claim(&self, digest: [u8; 32]) -> Result<Option<ClaimRow>, LedgerFault> {
@@ -293,6 +341,37 @@ fn tokens(from: &Connection, now: UnixMs) -> Result<Vec<TokenRow>, LedgerFault> 
         let roles: String = row.get(2)?;
         let roles = serde_json::from_str(&roles).unwrap_or_default();
         Ok((row.get(0)?, row.get(1)?, roles, UnixMs(row.get(3)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn overrides(from: &Connection, now: UnixMs) -> Result<Vec<OverrideRow>, LedgerFault> {
+    let mut statement = from
+        .prepare("SELECT area, until, at, actor, reason FROM capacity_overrides WHERE until > ?")?;
+    let rows = statement.query_map([now.0], |row| {
+        Ok(OverrideRow {
+            area: parsed(row, 0, AreaId::new)?,
+            until: UnixMs(row.get(1)?),
+            at: UnixMs(row.get(2)?),
+            actor: row.get(3)?,
+            reason: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn blocked(from: &Connection) -> Result<Vec<(Digest, BlockedPerson)>, LedgerFault> {
+    let mut statement =
+        from.prepare("SELECT id, digest, kind, at, actor, reason FROM blocked_persons")?;
+    let rows = statement.query_map([], |row| {
+        let person = BlockedPerson {
+            id: uuid(row, 0)?,
+            kind: word(&row.get::<_, String>(2)?, CredentialKind::Other),
+            at: UnixMs(row.get(3)?),
+            actor: row.get(4)?,
+            reason: row.get(5)?,
+        };
+        Ok((Digest(row.get(1)?), person))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -94,6 +94,39 @@ pub(super) fn record(
                 .execute(params![digest, user, roles, expires.0])?;
             to.prepare_cached("DELETE FROM tokens WHERE expires_at < ?")?.execute([at.0])?;
         }
+        Record::Product { n, row, audit } => {
+            view::catalogue::put(to, *n, row)?;
+            self::audit(to, audit)?;
+        }
+        Record::Override { row, audit } => {
+            to.prepare_cached("INSERT OR REPLACE INTO capacity_overrides VALUES (?, ?, ?, ?, ?)")?
+                .execute(params![
+                    row.area.as_str(),
+                    row.until.0,
+                    row.at.0,
+                    row.actor,
+                    row.reason
+                ])?;
+            self::audit(to, audit)?;
+        }
+        Record::Blocked { digest, person, audit } => {
+            to.prepare_cached("INSERT INTO blocked_persons VALUES (?, ?, ?, ?, ?, ?)")?.execute(
+                params![
+                    person.id.as_bytes(),
+                    digest.0,
+                    person.kind.as_str(),
+                    person.at.0,
+                    person.actor,
+                    person.reason
+                ],
+            )?;
+            self::audit(to, audit)?;
+        }
+        Record::Unblocked { id, audit } => {
+            to.prepare_cached("DELETE FROM blocked_persons WHERE id = ?")?
+                .execute([id.as_bytes()])?;
+            self::audit(to, audit)?;
+        }
         Record::Audit(line) => audit(to, line)?,
     }
     Ok(Ok(()))

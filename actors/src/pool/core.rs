@@ -26,6 +26,7 @@ use crate::{
         After, Answer, Committed, ConflictRow, Decided, Entry, EventRow, GrantRow, Journaled,
         LedgerFault, PassageRow, ScanRow, Settled,
     },
+    live_park::LivePark,
 };
 
 /// Where a lane's answer arrives.
@@ -79,7 +80,7 @@ pub(crate) struct Passed {
 
 /// A shard without its actor.
 pub(crate) struct ShardCore {
-    pub(crate) park: Arc<Park>,
+    pub(crate) park: LivePark,
     pub(crate) hot: Arc<HotState>,
     pub(crate) occupancy: Arc<Occupancy>,
     pub(crate) append: Append,
@@ -93,20 +94,21 @@ pub(crate) type Append = Arc<dyn Fn(Entry) -> Result<(), Box<Entry>> + Send + Sy
 impl ShardCore {
     /// Decides a presentation; the answer arrives after its commit.
     pub(crate) fn ask(&self, ask: Ask) {
+        let park = &*self.park.now();
         let state = ask.ticket.and_then(|id| self.hot.ticket(id));
-        let mut verdict = self.verdict(&ask, state.as_ref());
+        let mut verdict = self.verdict(park, &ask, state.as_ref());
         let mut reserved = None;
-        let today = self.park.business_day(ask.presentation.at);
+        let at = ask.presentation.at;
         if let Verdict::Grant(admission) = verdict {
             if admission.is_exit() {
                 // People must be able to leave, however full it is where they go.
-                self.occupancy.reserve_anyway(&self.park, &admission, today);
+                self.occupancy.reserve_anyway(park, &admission, at);
                 reserved = Some(admission);
-            } else if self.occupancy.reserve(&self.park, &admission, today) {
+            } else if self.occupancy.reserve(park, &admission, at) {
                 reserved = Some(admission);
             } else {
                 // Another lane took the last place since the rules looked: they look again.
-                verdict = self.verdict(&ask, state.as_ref());
+                verdict = self.verdict(park, &ask, state.as_ref());
                 if matches!(verdict, Verdict::Grant(_)) {
                     verdict = Verdict::Deny { reason: Reason::AreaFull, facts: Facts::default() };
                 }
@@ -118,11 +120,11 @@ impl ShardCore {
             granted_at: ask.presentation.at,
             admission,
         });
-        self.answer(ask, state, verdict, open);
+        self.answer(park, ask, state, verdict, open);
     }
 
-    fn verdict(&self, ask: &Ask, state: Option<&TicketState>) -> Verdict {
-        let verdict = decide(&self.park, &ask.presentation, state, &*self.occupancy);
+    fn verdict(&self, park: &Park, ask: &Ask, state: Option<&TicketState>) -> Verdict {
+        let verdict = decide(park, &ask.presentation, state, &*self.occupancy);
         match (verdict, ask.code_fault) {
             // The code's own fault stands where an unknown ticket would.
             (Verdict::Deny { reason: Reason::UnknownTicket, facts }, Some(fault)) => {
@@ -134,13 +136,14 @@ impl ShardCore {
 
     fn answer(
         &self,
+        park: &Park,
         ask: Ask,
         state: Option<TicketState>,
         verdict: Verdict,
         open: Option<OpenGrant>,
     ) {
         let grant = open.map(|_| GrantId::fresh());
-        let answer = Arc::new(self.word(&ask, state.as_ref(), verdict, grant));
+        let answer = Arc::new(Self::word(park, &ask, state.as_ref(), verdict, grant));
         let row = match (grant, open) {
             (Some(id), Some(open)) => Some(GrantRow {
                 id,
@@ -155,10 +158,10 @@ impl ShardCore {
         };
         let before = state.zip(ask.ticket);
         let changed = before.clone().zip(open).map(|((mut state, id), open)| {
-            state.reserve(&self.park, &open);
+            state.reserve(park, &open);
             (id, state)
         });
-        let day = self.park.business_day(ask.presentation.at);
+        let day = park.business_day(ask.presentation.at);
         let scan = ScanRow { device: ask.device, day, answer: Arc::clone(&answer) };
         let record = Journaled::Decided(Box::new(Decided {
             scan,
@@ -189,7 +192,7 @@ impl ShardCore {
                     if let Some((state, id)) = before {
                         self.hot.put(id, state);
                     }
-                    self.occupancy.release(&self.park, &open.admission);
+                    self.occupancy.release(park, &open.admission);
                 }
                 if let Some(to) = at_once.or(match entry.after {
                     After::Answer(to, _) => Some(to),
@@ -202,7 +205,7 @@ impl ShardCore {
     }
 
     fn word(
-        &self,
+        park: &Park,
         ask: &Ask,
         state: Option<&TicketState>,
         verdict: Verdict,
@@ -214,7 +217,7 @@ impl ShardCore {
             }
             Verdict::More { needs, .. } => (DecisionResult::More, 0, needs, None),
             Verdict::Deny { facts, .. } => {
-                (DecisionResult::Deny, 0, Needs::NONE, facts_as_json(&self.park, &facts))
+                (DecisionResult::Deny, 0, Needs::NONE, facts_as_json(park, &facts))
             }
         };
         Answer {
@@ -270,11 +273,12 @@ impl ShardCore {
             let again = Fault::Conflict("this grant has an outcome already".into());
             return (done, Err(again));
         }
+        let park = &*self.park.now();
         let passed = persons_passed(outcome, count, row);
-        let moved = self.moves(&by_grant, passed, at);
+        let moved = self.moves(park, &by_grant, passed, at);
         let passage = PassageRow {
             at,
-            day: self.park.business_day(at),
+            day: park.business_day(at),
             device,
             lane,
             direction,
@@ -312,24 +316,24 @@ impl ShardCore {
             self.hot.put(id, state);
         }
         // A passage of an earlier business day is on record; nobody of that day is inside now.
-        let today = self.park.business_day(now);
+        let today = park.business_day(now);
         if passage.day == today {
-            self.occupancy.apply(&self.park, &passage.moves, today);
+            self.occupancy.apply(park, &passage.moves, today);
         }
         // After the move, or another lane could take the place in between.
         if let ByGrant::Open(row) = &by_grant {
             self.hot.close(row.id);
-            self.occupancy.release(&self.park, &row.open.admission);
+            self.occupancy.release(park, &row.open.admission);
         }
         (done, Ok(Passed { passage, committed }))
     }
 
-    fn moves(&self, by_grant: &ByGrant, passed: u16, at: UnixMs) -> Step {
+    fn moves(&self, park: &Park, by_grant: &ByGrant, passed: u16, at: UnixMs) -> Step {
         match by_grant {
             ByGrant::Open(row) => {
                 match row.ticket.and_then(|id| Some((id, self.hot.ticket(id)?))) {
                     Some((id, mut state)) => {
-                        let moves = state.settle(&self.park, &row.open, passed, at);
+                        let moves = state.settle(park, &row.open, passed, at);
                         Step { moves, ticket: Some((id, state)), conflict: None }
                     }
                     None => {
@@ -338,10 +342,10 @@ impl ShardCore {
                 }
             }
             ByGrant::Closed(row) => {
-                self.record(row.ticket, row.open.lane, row.open.direction, passed, at)
+                self.record(park, row.ticket, row.open.lane, row.open.direction, passed, at)
             }
             ByGrant::None { ticket, lane, direction } => {
-                self.record(*ticket, *lane, *direction, passed, at)
+                self.record(park, *ticket, *lane, *direction, passed, at)
             }
         }
     }
@@ -349,6 +353,7 @@ impl ShardCore {
     /// A passage that nobody asked about: never refused; what contradicts is kept for a person.
     fn record(
         &self,
+        park: &Park,
         ticket: Option<TicketId>,
         lane: LaneIx,
         direction: Direction,
@@ -356,40 +361,24 @@ impl ShardCore {
         at: UnixMs,
     ) -> Step {
         let Some((id, mut state)) = ticket.and_then(|id| Some((id, self.hot.ticket(id)?))) else {
-            let open = self.through(lane, direction, passed, at);
+            let open = through(park, lane, direction, passed, at);
             return Step { moves: open.movements(passed), ticket: None, conflict: None };
         };
-        let (moves, conflict) = state.record(&self.park, lane, direction, passed, at);
+        let (moves, conflict) = state.record(park, lane, direction, passed, at);
         let conflict = conflict.map(|conflict| ConflictRow {
             at,
             note: format!(
                 "single_use: {} of {} allowed, again at lane {}{}",
                 conflict.entries,
                 conflict.allowed,
-                self.park.lane(lane).id,
+                park.lane(lane).id,
                 conflict.other_gate.map_or_else(String::new, |gate| format!(
                     ", before at gate {}",
-                    self.park.gate(gate).id
+                    park.gate(gate).id
                 ))
             ),
         });
         Step { moves, ticket: Some((id, state)), conflict }
-    }
-
-    /// A passage of nobody known, from one side of the gate to the other.
-    fn through(&self, lane: LaneIx, direction: Direction, persons: u16, at: UnixMs) -> OpenGrant {
-        let gate = self.park.gate(self.park.lane(lane).gate);
-        let (from, to) = self.park.way(gate, direction);
-        let admission = Admission {
-            persons,
-            entitlement: None,
-            reentry: false,
-            flagged: false,
-            overridden: false,
-            from,
-            to,
-        };
-        OpenGrant { lane, direction, granted_at: at, admission }
     }
 
     /// Changes a ticket by hand; the caller waits for the commit.
@@ -414,6 +403,22 @@ impl ShardCore {
         };
         send(done, result);
     }
+}
+
+/// A passage of nobody known, from one side of the gate to the other.
+fn through(park: &Park, lane: LaneIx, direction: Direction, persons: u16, at: UnixMs) -> OpenGrant {
+    let gate = park.gate(park.lane(lane).gate);
+    let (from, to) = park.way(gate, direction);
+    let admission = Admission {
+        persons,
+        entitlement: None,
+        reentry: false,
+        flagged: false,
+        overridden: false,
+        from,
+        to,
+    };
+    OpenGrant { lane, direction, granted_at: at, admission }
 }
 
 struct Step {

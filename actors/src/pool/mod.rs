@@ -11,13 +11,13 @@ use std::{
 
 use actix::{Actor, ActorContext as _, Addr, Context, Handler, Message};
 use shanmen_protocols::ids::TicketId;
-use shanmen_rules::{Park, Presentation, Verdict, decide};
+use shanmen_rules::{Presentation, Verdict, decide};
 
 pub(crate) use self::{
     core::{Ask, ByGrant, Change, How, Settle, ShardCore},
     hot::{HotState, Leads, shard_of},
 };
-use crate::flow::Occupancy;
+use crate::{flow::Occupancy, live_park::LivePark};
 
 /// How many requests may wait for a shard.
 const MAILBOX_MAX: usize = 8_192;
@@ -68,7 +68,7 @@ impl Handler<Task> for Shard {
 pub(crate) struct Pool {
     shards: Arc<[Addr<Shard>]>,
     hot: Arc<HotState>,
-    park: Arc<Park>,
+    park: LivePark,
     occupancy: Arc<Occupancy>,
 }
 
@@ -89,7 +89,7 @@ impl Pool {
         Self {
             shards,
             hot: Arc::clone(&core.hot),
-            park: Arc::clone(&core.park),
+            park: core.park.clone(),
             occupancy: Arc::clone(&core.occupancy),
         }
     }
@@ -111,9 +111,10 @@ impl Pool {
         if let [only] = leads.as_slice() {
             return Some(*only);
         }
+        let park = &*self.park.now();
         let rank = |id: &TicketId| {
             let state = self.hot.ticket(*id);
-            match decide(&self.park, presentation, state.as_ref(), &*self.occupancy) {
+            match decide(park, presentation, state.as_ref(), &*self.occupancy) {
                 Verdict::Grant(_) => (2, None),
                 Verdict::More { .. } => (1, None),
                 Verdict::Deny { reason, .. } => (0, Some(reason)),

@@ -23,6 +23,7 @@ use super::{Ask, ByGrant, HotState, Settle, ShardCore};
 use crate::{
     flow::Occupancy,
     ledger::{After, Answer, Entry, LedgerFault},
+    live_park::LivePark,
 };
 
 const CAPACITY: u32 = 5;
@@ -81,7 +82,7 @@ impl World {
         let queue_full = Arc::clone(&full);
         let core = ShardCore {
             occupancy: Arc::new(Occupancy::new(&park, park.business_day(NOW))),
-            park,
+            park: LivePark::new(park),
             hot,
             append: Arc::new(move |entry: Entry| {
                 if queue_full.load(Ordering::Relaxed) {

@@ -273,7 +273,8 @@ impl Twin {
 
     fn show_lane(&self) {
         let row = self.core.device.row();
-        let Some(lane) = row.lane.and_then(|lane| self.shared.park.lane_ix(lane.as_str())) else {
+        let Some(lane) = row.lane.and_then(|lane| self.shared.park.now().lane_ix(lane.as_str()))
+        else {
             return;
         };
         let online = self.core.device.live().online;

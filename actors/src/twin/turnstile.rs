@@ -11,7 +11,7 @@ use shanmen_protocols::{
     reason::Reason,
     time::UnixMs,
 };
-use shanmen_rules::{Need, Needs, Presentation, credential};
+use shanmen_rules::{Need, Needs, Person, Presentation, credential};
 use tokio::sync::oneshot;
 
 use super::{
@@ -35,6 +35,7 @@ pub(crate) struct Found {
     leads: Leads,
     epoch: Option<u16>,
     fault: Option<Reason>,
+    digest: Option<crate::keys::Digest>,
 }
 
 impl Twin {
@@ -70,7 +71,7 @@ impl Twin {
             self.give_up(scan.id, Reason::Busy);
             return;
         }
-        let (lane, direction) = match self.core.place(&self.shared.park, scan) {
+        let (lane, direction) = match self.core.place(&self.shared.park.now(), scan) {
             Place::Lane(lane, direction) => (lane, direction),
             Place::Nowhere(reason, problem) => {
                 self.core.device.problem(now, format!("scan: {problem}"));
@@ -82,8 +83,16 @@ impl Twin {
         let mut presentation = Presentation::new(now, lane, direction);
         presentation.code_epoch = found.epoch;
         presentation.exchange_code = scan.credential.kind == CredentialKind::ExchangeCode;
-        presentation.confirm = scan.confirm.map_or(Needs::NONE, confirmed);
+        presentation.confirm = shown(scan.credential.kind);
+        if let Some(confirm) = scan.confirm {
+            let (person, not_theirs) = person(confirm);
+            presentation.confirm = presentation.confirm.and(confirmed(confirm)).and(not_theirs);
+            presentation.person = person;
+        }
         let ticket = self.shared.pool.choose(&found.leads, &presentation);
+        if self.shared.blocked.has(found.digest, ticket) {
+            presentation.person = Person::Blocked;
+        }
         let (answer, answered) = oneshot::channel();
         let ask = Ask {
             scan: scan.id,
@@ -278,7 +287,7 @@ impl Twin {
         };
         let work = match event.body {
             Body::Passage(passage) => {
-                match self.core.lane(&self.shared.park, super::work::lane_named(&passage)) {
+                match self.core.lane(&self.shared.park.now(), super::work::lane_named(&passage)) {
                     Ok(lane) => {
                         let when = Presentation::new(moment.at, lane, passage.direction);
                         let ticket = passage.credential.as_ref().and_then(|shown| {
@@ -383,7 +392,7 @@ impl FactWork {
 /// What a credential leads to: a signed code says its ticket itself, any other is looked up by
 /// its digest.
 pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
-    let none = |fault| Found { leads: Leads::new(), epoch: None, fault };
+    let none = |fault| Found { leads: Leads::new(), epoch: None, fault, digest: None };
     let cleaned = credential::clean(&shown.data);
     let optical =
         matches!(shown.kind, CredentialKind::Qr | CredentialKind::Barcode | CredentialKind::Other);
@@ -392,30 +401,32 @@ pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
         let digest = shared.keys.digest_of(CredentialKind::Qr, &cleaned);
         if let Some((ticket, epoch)) = hot.code(digest) {
             let leads = [ticket].into_iter().collect();
-            return Found { leads, epoch: Some(epoch), fault: None };
+            return Found { leads, epoch: Some(epoch), fault: None, digest: None };
         }
         return match shared.keys.verify(&cleaned) {
-            Ok(claims) if claims.site == shared.park.site().id => {
+            Ok(claims) if claims.site == shared.park.now().site().id => {
                 hot.remember_code(digest, claims.ticket, claims.epoch);
                 Found {
                     leads: [claims.ticket].into_iter().collect(),
                     epoch: Some(claims.epoch),
                     fault: None,
+                    digest: None,
                 }
             }
             _ => none(Some(Reason::Forged)),
         };
     }
     match digest(&shared.keys, shown.kind, &cleaned) {
-        Ok(digest) => {
+        Ok(mut digest) => {
             let mut leads = shared.pool.hot().leads(digest);
             if leads.is_empty()
                 && let Some(half) = doubled(&cleaned)
-                && let Ok(digest) = self::digest(&shared.keys, shown.kind, half)
+                && let Ok(once) = self::digest(&shared.keys, shown.kind, half)
             {
+                digest = once;
                 leads = shared.pool.hot().leads(digest);
             }
-            Found { leads, epoch: None, fault: None }
+            Found { leads, epoch: None, fault: None, digest: Some(digest) }
         }
         Err(reason) => none(Some(reason)),
     }
@@ -445,8 +456,28 @@ fn confirmed(confirm: Confirm) -> Needs {
         (Need::Face, confirm.face),
     ]
     .into_iter()
-    .filter_map(|(need, done)| done.then_some(need))
+    .filter_map(|(need, looked)| looked.unwrap_or(false).then_some(need))
     .collect()
+}
+
+/// What a credential shows by itself: who comes with the ID card needs no other.
+fn shown(kind: CredentialKind) -> Needs {
+    match kind {
+        CredentialKind::IdCard => Needs::NONE.with(Need::IdCard),
+        CredentialKind::Face => Needs::NONE.with(Need::Face),
+        _ => Needs::NONE,
+    }
+}
+
+/// What is known of the person: a card or face that is not the holder's counts as shown, or the
+/// lane would ask for it for ever.
+fn person(confirm: Confirm) -> (Person, Needs) {
+    let not_theirs: Needs = [(Need::IdCard, confirm.id_card), (Need::Face, confirm.face)]
+        .into_iter()
+        .filter_map(|(need, looked)| (looked == Some(false)).then_some(need))
+        .collect();
+    let person = if not_theirs.is_empty() { Person::Clear } else { Person::Mismatch };
+    (person, not_theirs)
 }
 
 fn kind_of(body: &Body) -> &'static str {

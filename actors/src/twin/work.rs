@@ -9,12 +9,13 @@ use shanmen_protocols::{
     ids::{DeviceId, DeviceKind, Epoch, GrantId, LaneId, ScanId, TicketId},
     reason::{Lang, Reason},
 };
-use shanmen_rules::{LaneIx, Park};
+use shanmen_rules::LaneIx;
 use tokio::sync::oneshot;
 
 use super::{anchor::Moment, words};
 use crate::{
     api::{AuditLine, Fault},
+    blocked::Blocked,
     clock::{Clock, Stopwatch},
     flow::{Fact, FlowSender},
     keys::KeyRing,
@@ -23,6 +24,7 @@ use crate::{
         Refused,
     },
     link::{Downlink, Link, Qos},
+    live_park::LivePark,
     pool::{ByGrant, Pool, Settle, Task},
     registry::Registry,
 };
@@ -34,9 +36,10 @@ const ACK_TTL: Duration = Duration::from_secs(30);
 
 /// What all twins share.
 pub(crate) struct Shared {
-    pub(crate) park: Arc<Park>,
+    pub(crate) park: LivePark,
     pub(crate) keys: KeyRing,
     pub(crate) pool: Pool,
+    pub(crate) blocked: Arc<Blocked>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) link: Arc<dyn Link>,
     pub(crate) flow: FlowSender,
@@ -145,7 +148,7 @@ impl Shared {
 
     /// The decision for an answer.
     pub(crate) fn decision(&self, answer: &Answer) -> Decision {
-        words::decision(&self.park, answer, self.lang)
+        words::decision(&self.park.now(), answer, self.lang)
     }
 
     /// The refusal that stands for no answer.

@@ -123,23 +123,19 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// What an attendant or reader has confirmed since an earlier `more`.
+/// What an attendant or reader has found out since an earlier `more`: `true`, it is confirmed;
+/// `false`, it was looked at and is not so. Left out: nobody has looked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirm {
     /// An attendant has looked.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub attendant: bool,
-    /// The ID card was read and matches.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub id_card: bool,
-    /// The face matches.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub face: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attendant: Option<bool>,
+    /// The ID card was read; whether it is the holder's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_card: Option<bool>,
+    /// The face was compared; whether it is the holder's (人证比对).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub face: Option<bool>,
 }
 
 /// `up/scan`: a presentation.

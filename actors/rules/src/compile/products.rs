@@ -13,30 +13,31 @@ use crate::{
     park::{AreaIx, Entitlement, GateIx, Names, Product, Reentry},
 };
 
-use super::Faults;
+use super::{Faults, ProductVersion};
 
 /// The most entitlements of a product.
 const ENTITLEMENTS_MAX: usize = 64;
 
 /// Uses × persons stay below what a ticket counts to.
-const ADMISSIONS_MAX: u32 = 60_000;
+pub(super) const ADMISSIONS_MAX: u32 = 60_000;
 
 pub(super) fn compile(
-    products: &[ProductDefinition],
+    versions: &[ProductVersion],
     names: &Names,
     faults: &mut Faults,
 ) -> Vec<Product> {
-    let each = products.iter().enumerate();
-    each.filter_map(|(ix, product)| one(&format!("products[{ix}]"), product, names, faults))
+    let each = versions.iter().enumerate();
+    each.filter_map(|(ix, one)| compile_one(&format!("products[{ix}]"), one, names, faults))
         .collect()
 }
 
-fn one(
+pub(super) fn compile_one(
     path: &str,
-    product: &ProductDefinition,
+    one: &ProductVersion,
     names: &Names,
     faults: &mut Faults,
 ) -> Option<Product> {
+    let product = &one.definition;
     let id: Option<ProductId> = faults.id(path, &product.id);
     check_persons(path, product, faults);
     check_validity(path, &product.validity, faults);
@@ -80,6 +81,8 @@ fn one(
         .collect();
     Some(Product {
         id: id?,
+        version: one.version,
+        on_sale: one.on_sale,
         name: Text::or_id(product.name.as_ref(), &product.id),
         class: product.class,
         persons: product.persons,

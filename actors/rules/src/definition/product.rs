@@ -46,6 +46,13 @@ pub struct ProductDefinition {
     /// What it admits to; several make a package (套票).
     #[serde(default)]
     pub entitlements: Vec<EntitlementDefinition>,
+    /// Whether it is sold; true by default. What was sold stays good when it is not.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub on_sale: bool,
+    /// Whether this definition is also for the tickets that were sold under an earlier one; false
+    /// by default: a ticket keeps the terms under which it was sold.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub applies_to_sold: bool,
 }
 
 /// Whom a product is for.
@@ -286,4 +293,14 @@ pub struct ReentryDefinition {
 
 fn yes() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

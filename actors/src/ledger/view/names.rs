@@ -1,14 +1,12 @@
 //! Names keep their numbers for ever.
 //!
-//! Ticket states, grants and passages hold an area, gate, lane or product as a number. A name
+//! Ticket states, grants and passages hold an area, gate or lane as a number. A name
 //! gets the next number when it is first seen. A definition that the configuration no longer has
 //! is kept in its place, so that what was sold under it can still be used and read.
 
 use rusqlite::{Transaction, params};
 use serde::{Serialize, de::DeserializeOwned};
-use shanmen_rules::definition::{
-    AreaDefinition, GateDefinition, LaneDefinition, ParkDefinition, ProductDefinition,
-};
+use shanmen_rules::definition::{AreaDefinition, GateDefinition, LaneDefinition, ParkDefinition};
 
 use super::LedgerFault;
 
@@ -21,8 +19,6 @@ pub(super) fn settle(
     settled.areas = kind(to, "area", &park.areas, |area: &AreaDefinition| area.id.as_str())?;
     settled.gates = kind(to, "gate", &park.gates, |gate: &GateDefinition| gate.id.as_str())?;
     settled.lanes = kind(to, "lane", &park.lanes, |lane: &LaneDefinition| lane.id.as_str())?;
-    settled.products =
-        kind(to, "product", &park.products, |product: &ProductDefinition| product.id.as_str())?;
     Ok(settled)
 }
 
