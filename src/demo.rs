@@ -61,7 +61,7 @@ pub async fn start(
     let broker = BrokerAddress { host, port };
     let turnstiles = Arc::new(Fleet::start(&site, &broker, &lanes, &clock, &stop));
     let office = Arc::new(Office::of(plane.clone()));
-    let plan = ParkPlan::new(lanes, office::on_sale(plane.park()));
+    let plan = ParkPlan::new(lanes, office::on_sale(&plane.park()));
     let first_day = plane.clock().now().0.unsigned_abs();
     tracing::info!(lanes = plan.lanes.len(), products = plan.products.len(), speed, "demo starts");
     let day =

@@ -8,6 +8,7 @@
 mod admissions;
 mod attempts;
 mod body;
+mod capacity;
 mod devices;
 mod enrol;
 mod health;
@@ -17,7 +18,9 @@ mod login;
 mod openapi;
 mod operations;
 mod passwords;
+mod people;
 mod problem;
+mod products;
 mod qr;
 mod roles;
 mod site;
@@ -129,7 +132,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(site::site))
-        .routes(routes!(site::products))
+        .routes(routes!(products::list))
+        .routes(routes!(products::show, products::put))
+        .routes(routes!(products::versions))
         .routes(routes!(site::keys))
         .routes(routes!(login::login))
         .routes(routes!(login::logout))
@@ -156,6 +161,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::grants))
         .routes(routes!(operations::release))
         .routes(routes!(operations::snapshot))
+        .routes(routes!(capacity::list))
+        .routes(routes!(capacity::set))
+        .routes(routes!(people::blocked, people::block))
+        .routes(routes!(people::unblock))
+        .routes(routes!(people::swipes))
+        .routes(routes!(people::audit))
 }
 
 /// JSON that is there already.

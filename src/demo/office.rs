@@ -76,7 +76,8 @@ pub(super) fn on_sale(park: &Park) -> Vec<ProductSpec> {
 
 fn suits(park: &Park, product: &Product) -> bool {
     let mut areas = product.entitlements.iter().flat_map(|one| one.areas.iter());
-    product.needs.is_empty()
+    product.on_sale
+        && product.needs.is_empty()
         && product.condition.is_none()
         && product.daily_hours.is_empty()
         && areas.any(|&area| area != AreaIx::OUTSIDE && park.area(area).parent.is_none())

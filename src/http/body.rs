@@ -108,7 +108,12 @@ macro_rules! named {
 named! {
     TicketId "a ticket id is a UUID"
     GrantId "a grant id is a UUID"
+    AreaId "an area id is 1 to 32 of a-z, 0-9 and '-'"
     DeviceId "a device id is 1 to 32 of a-z, 0-9 and '-'"
+}
+
+impl Named for uuid::Uuid {
+    const FORM: &'static str = "an entry's id is a UUID";
 }
 
 /// The one id in a path.

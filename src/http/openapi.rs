@@ -12,13 +12,14 @@ use utoipa::{
 use super::problem::ProblemBody;
 
 /// What needs no login.
-const OPEN: [&str; 9] = [
+const OPEN: [&str; 10] = [
     "/healthz",
     "/readyz",
     "/metrics",
     "/enrol",
     "/api/v1/site",
     "/api/v1/products",
+    "/api/v1/products/{id}",
     "/api/v1/keys",
     "/api/v1/login",
     "/api/v1/feed/snapshot",
@@ -47,11 +48,12 @@ pub(super) fn finish(document: &mut Document) {
     components.add_security_scheme("token", scheme);
     for (path, item) in &mut document.paths.paths {
         let open = OPEN.contains(&path.as_str());
-        for operation in
-            [&mut item.get, &mut item.post, &mut item.put].into_iter().filter_map(Option::as_mut)
-        {
+        let operations = [(&mut item.get, false), (&mut item.post, false), (&mut item.put, true)];
+        for (operation, changes) in operations {
+            let Some(operation) = operation else { continue };
             refuse(operation);
-            if !open {
+            // Everybody may read what is sold; who changes it logs in.
+            if !open || changes {
                 let token = SecurityRequirement::new("token", Vec::<String>::new());
                 operation.security.get_or_insert_default().push(token);
             }
@@ -85,7 +87,11 @@ mod tests {
             for (method, operation) in item.as_object().unwrap() {
                 assert!(operation["responses"]["default"].is_object(), "{method} {path}");
                 let open = operation["security"].is_null();
-                assert_eq!(open, OPEN.contains(&path.as_str()), "{method} {path}");
+                assert_eq!(
+                    open,
+                    OPEN.contains(&path.as_str()) && method != "put",
+                    "{method} {path}"
+                );
             }
         }
         assert!(text["components"]["schemas"]["Problem"].is_object(), "{text}");

@@ -55,6 +55,18 @@ duties! {
     SeeGrants = ["operator", "manager", "auditor"];
     /// To end them.
     Release = ["operator"];
+    /// To say what is sold, and on what terms.
+    ChangeProducts = ["manager"];
+    /// To see how full the areas are.
+    SeeCapacity = ["operator", "manager", "auditor"];
+    /// To let people into a full area.
+    OverrideCapacity = ["operator"];
+    /// To say who is not let in.
+    BlockPersons = ["operator", "manager"];
+    /// To see who swiped which card where.
+    SeeSwipes = ["operator", "manager", "auditor"];
+    /// To see who did what.
+    SeeAudit = ["auditor"];
     /// To say who may do what.
     ManageUsers = ["admin"];
 }
@@ -150,6 +162,10 @@ mod tests {
                 .concat()
                 .into_iter()
                 .chain([SeeDevices::ROLES, ManageDevices::ROLES, SeeGrants::ROLES].concat())
+                .chain(
+                    [ChangeProducts::ROLES, SeeCapacity::ROLES, OverrideCapacity::ROLES].concat(),
+                )
+                .chain([BlockPersons::ROLES, SeeSwipes::ROLES, SeeAudit::ROLES].concat())
         {
             assert!(ROLES.contains(&role), "{role}");
         }

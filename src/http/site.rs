@@ -1,4 +1,4 @@
-//! What is set up, open to anyone: the site, its products, and the public ticket keys.
+//! What is set up, open to anyone: the site and the public ticket keys.
 //!
 //! These texts change only with the configuration, so they are written once at the start.
 
@@ -11,11 +11,10 @@ use shanmen_rules::{ParkDefinition, Text};
 
 use super::{App, json_bytes};
 
-/// The three texts.
+/// The texts.
 #[derive(Debug)]
 pub(super) struct Texts {
     site: Bytes,
-    products: Bytes,
     /// The JWK set, which an enrolled device gets too.
     pub keys: Value,
     keys_text: Bytes,
@@ -33,13 +32,11 @@ impl Texts {
         park.areas.iter_mut().for_each(|area| fill(&mut area.name, &area.id));
         park.gates.iter_mut().for_each(|gate| fill(&mut gate.name, &gate.id));
         park.lanes.iter_mut().for_each(|lane| fill(&mut lane.name, &lane.id));
-        park.products.iter_mut().for_each(|product| fill(&mut product.name, &product.id));
         let keys = jwk_set(keys);
         Ok(Self {
             site: bytes(&json!({
                 "site": park.site, "areas": park.areas, "gates": park.gates, "lanes": park.lanes,
             }))?,
-            products: bytes(&json!({ "products": park.products }))?,
             keys_text: bytes(&keys)?,
             keys,
         })
@@ -66,13 +63,6 @@ fn jwk_set(keys: &KeyRing) -> Value {
     responses((status = 200, description = "{site, areas, gates, lanes}, as in the configuration", body = Object)))]
 pub(super) async fn site(State(app): State<App>) -> Response {
     json_bytes(app.texts.site.clone())
-}
-
-/// What is sold.
-#[utoipa::path(get, path = "/api/v1/products", tag = "site",
-    responses((status = 200, description = "{products: […]}, as in the configuration", body = Object)))]
-pub(super) async fn products(State(app): State<App>) -> Response {
-    json_bytes(app.texts.products.clone())
 }
 
 /// The public ticket keys as a JWK set.

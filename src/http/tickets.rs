@@ -27,7 +27,7 @@ const TICKETS_MAX: usize = 1000;
 const KEY_MAX_BYTES: usize = 128;
 
 /// The longest reason.
-const REASON_MAX_CHARS: usize = 500;
+pub(super) const REASON_MAX_CHARS: usize = 500;
 
 /// Tickets to be issued, all or none.
 #[derive(Deserialize, ToSchema)]
@@ -100,12 +100,17 @@ pub(super) struct Why {
 impl Why {
     /// The reason, if it is one.
     pub(super) fn checked(&self) -> Result<&str, Problem> {
-        let reason = self.reason.trim();
-        if reason.is_empty() || reason.chars().count() > REASON_MAX_CHARS {
-            return Err(Problem::invalid(format!("reason: 1 to {REASON_MAX_CHARS} characters")));
-        }
-        Ok(reason)
+        checked_reason(&self.reason)
     }
+}
+
+/// A reason for the audit trail, if it is one.
+pub(super) fn checked_reason(reason: &str) -> Result<&str, Problem> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_MAX_CHARS {
+        return Err(Problem::invalid(format!("reason: 1 to {REASON_MAX_CHARS} characters")));
+    }
+    Ok(reason)
 }
 
 /// Issues tickets, all or none.

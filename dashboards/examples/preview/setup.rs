@@ -201,6 +201,9 @@ pub(crate) fn areas(scene: Scene) -> Result<Vec<AreaNow>, Fault> {
             capacity: Some(capacity),
             level: level(occupancy, Some(capacity)),
             entries_today: occupancy * 2,
+            sold_today: occupancy * 3,
+            actions: Vec::new(),
+            override_until: None,
         })
     };
     AREAS.into_iter().map(area).collect()

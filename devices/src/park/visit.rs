@@ -265,9 +265,9 @@ fn next_step(answer: &Answer) -> Next {
         DecisionResult::More => {
             let needs = |what: &str| answer.needs.iter().any(|need| need == what);
             Next::Confirm(Confirm {
-                attendant: needs("attendant"),
-                id_card: needs("id_card"),
-                face: needs("face"),
+                attendant: needs("attendant").then_some(true),
+                id_card: needs("id_card").then_some(true),
+                face: needs("face").then_some(true),
             })
         }
         DecisionResult::Deny | DecisionResult::Wait => match answer.reason {

@@ -135,6 +135,15 @@ impl Server {
         self.send(client().post(format!("{}{path}", self.http)).json(body)).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(client().put(format!("{}{path}", self.http)).json(body)).await
+    }
+
+    /// Replaces the configuration, for the next start.
+    pub(crate) fn configure(&self, config: &str) {
+        std::fs::write(self.folder.path().join("shanmen.toml"), config).expect("it is written");
+    }
+
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let request = match self.token.as_str() {
             "" => request,
