@@ -122,20 +122,27 @@ async fn at_the_turn_of_the_business_day_everybody_has_gone_home() {
         .replace("timezone = \"UTC\"", &format!("timezone = \"UTC\"\nday_starts_at = \"{turn}\""));
     let server = Server::start_with(&config).await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let codes = passes(&server, 2).await;
+    let codes = passes(&server, 3).await;
     walk_in(&mut lane, &codes[0]).await;
     let before = server.until("one in the park", |s| s["today"]["in_site"] == 1).await;
-    // Still in the lane when the day turns.
-    let late = lane.scan(&codes[1]).await;
-    assert_eq!(late["result"], "grant", "{late}");
-    let after =
-        server.until("the turn of the day", |s| s["today"]["date"] != before["today"]["date"]);
-    let after = after.await;
+    // Two are still in the lane when the day turns.
+    let (early, late) = (lane.scan(&codes[1]).await, lane.scan(&codes[2]).await);
+    assert_eq!((&early["result"], &late["result"]), (&json!("grant"), &json!("grant")));
+    let turned = |s: &Value| s["today"]["date"] != before["today"]["date"];
+    let after = server.until("the turn of the day", turned).await;
     assert_eq!(after["today"]["in_site"], 0, "they have gone home");
     assert_eq!(after["today"]["entries"], 0);
-    lane.pass(&late["grant"], "taken", 1).await;
+    // One passed before the turn, as the lane's own clock says, and is reported only now: that
+    // is yesterday's. The other passes now: that is today's.
+    lane.pass(&early["grant"], "taken", 1).await;
+    let mut now = lane.passage_message(&late["grant"], "taken", 1);
+    now["at"] = json!(jiff::Timestamp::now().as_millisecond());
+    now["clock"] = json!("synced");
+    (now["up_ms"], now["boot"]) = (Value::Null, Value::Null);
+    lane.say("event", &now).await;
+    lane.next("event-ack").await;
     let now = server.until("the late one", |s| s["today"]["in_site"] == 1).await;
-    assert_eq!(now["today"]["entries"], 1, "who passes after the turn is of the new day");
+    assert_eq!(now["today"]["entries"], 1, "each day has its own");
     let out = lane.scan_towards(&codes[0], "out").await;
     assert_eq!(out["result"], "grant", "nobody is kept in: {out}");
 }
