@@ -8,10 +8,14 @@ mod counts;
 mod play;
 mod scenario;
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Serialize;
+use shanmen_rules::ParkDefinition;
 
 pub use play::Outcome;
 
@@ -32,16 +36,29 @@ struct Line<'a> {
 }
 
 /// Plays all `files` and prints each step's verdict to `out`: as text, or with `json` as one
-/// object a line. Gives whether every step was as expected.
+/// object a line. With `park`, the files are tickets and steps only, played on it. Gives whether
+/// every step was as expected.
 ///
 /// # Errors
-/// When a file cannot be read or is no scenario, with its line and column.
-pub fn run(files: &[PathBuf], json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
+/// When files cannot be read or are no scenarios, with line and column; the others have been
+/// played.
+pub fn run(
+    files: &[PathBuf],
+    park: Option<&ParkDefinition>,
+    json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
     let mut all_ok = true;
+    let mut faults = Vec::new();
     for path in files {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
-        let outcomes = check_text(&text).with_context(|| file.clone())?;
+        let outcomes = match check_file(path, park) {
+            Ok(outcomes) => outcomes,
+            Err(fault) => {
+                faults.push(format!("{fault:#}"));
+                continue;
+            }
+        };
         for outcome in &outcomes {
             if json {
                 write_json(&file, outcome, out)?;
@@ -60,15 +77,21 @@ pub fn run(files: &[PathBuf], json: bool, out: &mut impl Write) -> anyhow::Resul
         }
     }
     out.flush()?;
-    Ok(all_ok)
+    if faults.is_empty() { Ok(all_ok) } else { bail!(faults.join("\n")) }
 }
 
-/// Plays one scenario.
+fn check_file(path: &Path, park: Option<&ParkDefinition>) -> anyhow::Result<Vec<Outcome>> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+    check_text(&text, park).with_context(|| file.to_string())
+}
+
+/// Plays one scenario, on `park` where one is given.
 ///
 /// # Errors
 /// When `text` is no scenario.
-pub fn check_text(text: &str) -> anyhow::Result<Vec<Outcome>> {
-    let scenario = scenario::read(text)?;
+pub fn check_text(text: &str, park: Option<&ParkDefinition>) -> anyhow::Result<Vec<Outcome>> {
+    let scenario = scenario::read(text, park)?;
     play::play(&scenario)
 }
 

@@ -44,6 +44,9 @@ enum Command {
         /// Scenario files (TOML).
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Play them on the park of this configuration; they are tickets and steps only then.
+        #[arg(long, value_name = "FILE")]
+        park: Option<PathBuf>,
         /// One JSON object a step, for machines.
         #[arg(long)]
         json: bool,
@@ -107,7 +110,10 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<bool> {
     match cli.command {
         None => serve(&Serve::default()),
         Some(Command::Serve(args)) => serve(&args),
-        Some(Command::Check { files, json }) => check::run(&files, json, out),
+        Some(Command::Check { files, park, json }) => {
+            let config = park.as_deref().map(|file| config::load(Some(file), &[])).transpose()?;
+            check::run(&files, config.as_ref().map(|config| &config.park), json, out)
+        }
         Some(Command::Config { command: ConfigCommand::Check { file } }) => {
             let config = config::load(Some(&file), &config::environment(environment()))?;
             writeln!(out, "{}: {}", file.display(), summary(&config))?;

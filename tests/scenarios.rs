@@ -19,14 +19,14 @@ fn library() -> Vec<PathBuf> {
 #[test]
 fn every_scenario_of_the_library_plays_as_it_says() {
     let mut told = Vec::new();
-    let all_ok = check::run(&library(), false, &mut told).expect("every file is a scenario");
+    let all_ok = check::run(&library(), None, false, &mut told).expect("every file is a scenario");
     assert!(all_ok, "{}", String::from_utf8_lossy(&told));
 }
 
 #[test]
 fn the_library_shows_every_reason_that_the_rules_give() {
     let mut told = Vec::new();
-    check::run(&library(), true, &mut told).expect("every file is a scenario");
+    check::run(&library(), None, true, &mut told).expect("every file is a scenario");
     let mut seen = BTreeSet::new();
     for line in String::from_utf8(told).expect("JSON is UTF-8").lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("one object a line");

@@ -209,9 +209,33 @@ impl From<State> for LaneState {
 ///
 /// # Errors
 /// With line and column.
-pub(super) fn read(text: &str) -> anyhow::Result<Scenario> {
+/// With a park given, a scenario is tickets and steps only.
+fn refuse_a_park(file: &File, placed: &impl Fn(usize) -> Place) -> anyhow::Result<()> {
+    let first = |span: Option<std::ops::Range<usize>>| span.map(|span| span.start);
+    let parts = [
+        ("site", file.site.is_some().then_some(0)),
+        ("areas", first(file.areas.first().map(Spanned::span))),
+        ("gates", first(file.gates.first().map(Spanned::span))),
+        ("lanes", first(file.lanes.first().map(Spanned::span))),
+        ("products", first(file.products.first().map(Spanned::span))),
+    ];
+    for (name, start) in parts {
+        if let Some(start) = start {
+            return Err(
+                placed(start).fault(format!("{name}: the park comes from --park; leave it out"))
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Reads a scenario; `on` is the park that it is played on where it brings none.
+pub(super) fn read(text: &str, on: Option<&ParkDefinition>) -> anyhow::Result<Scenario> {
     let file: File = toml::from_str(text)?;
     let placed = |offset: usize| Place::of(text, offset);
+    if on.is_some() {
+        refuse_a_park(&file, &placed)?;
+    }
     let tickets: Vec<_> = file
         .tickets
         .into_iter()
@@ -223,6 +247,9 @@ pub(super) fn read(text: &str) -> anyhow::Result<Scenario> {
         check_step(*place, step)?;
     }
     let mut parts = Vec::new();
+    if let Some(park) = on {
+        return Ok(Scenario { park: park.clone(), parts, tickets, steps });
+    }
     let park = ParkDefinition {
         site: match file.site {
             Some(site) => site,

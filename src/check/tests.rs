@@ -19,12 +19,12 @@ expect = "grant"
 "#;
 
 fn fault(text: &str) -> String {
-    format!("{:#}", check_text(text).unwrap_err())
+    format!("{:#}", check_text(text, None).unwrap_err())
 }
 
 #[test]
 fn a_short_scenario_needs_no_park_and_a_mismatch_is_told() {
-    let outcomes = check_text(SHORT).unwrap();
+    let outcomes = check_text(SHORT, None).unwrap();
     assert!(outcomes[0].ok, "{outcomes:?}");
     assert!(!outcomes[1].ok, "{outcomes:?}");
     let mut out = Vec::new();
@@ -60,4 +60,30 @@ fn a_step_that_names_what_is_not_there_is_an_error_with_its_place() {
     assert!(told.contains("line 6") && told.contains("\"granted\""), "{told}");
     let text = format!("{SHORT}release = \"n9\"\n");
     assert!(fault(&text).contains("there is no lane \"n9\""), "{}", fault(&text));
+}
+
+#[test]
+fn a_scenario_can_be_played_on_the_park_that_is_configured() {
+    let park: shanmen_rules::ParkDefinition = toml::from_str(crate::config::SAMPLE_PARK).unwrap();
+    let night = r#"
+[[tickets]]
+id = "t"
+product = "night"
+visit_date = "2026-10-01"
+[[steps]]
+at = "2026-10-01T17:29:59+08:00"
+lane = "n1"
+ticket = "t"
+expect = "closed_hours"
+[[steps]]
+at = "2026-10-01T17:30:00+08:00"
+lane = "n1"
+ticket = "t"
+expect = "grant"
+"#;
+    let outcomes = check_text(night, Some(&park)).unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome.ok), "{outcomes:?}");
+    let own = format!("{night}[[products]]\nid = \"x\"\n");
+    let told = format!("{:#}", check_text(&own, Some(&park)).unwrap_err());
+    assert!(told.contains("line 16") && told.contains("--park"), "{told}");
 }
