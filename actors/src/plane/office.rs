@@ -1,0 +1,228 @@
+//! What the office asks: tickets, products, the room in the areas, people, accounts.
+
+
+use shanmen_protocols::{
+    device::Credential,
+    ids::{AreaId, TicketId},
+    time::UnixMs,
+};
+use shanmen_rules::Status;
+use uuid::Uuid;
+
+use super::{ControlPlane, to_the_end};
+use crate::{
+    accounts::TokenOf,
+    api::{
+        Account, AuditLine, AuditQuery, BlockedPerson,
+        CapacityView, Fault, IssuedTicket, NewTicket,
+        ProductChange, ProductChanged, ProductView, RejectedLine, SwipeQuery,
+        SwipeView, TicketView,
+    },
+    catalogue::{self},
+    desk::BULK_ROWS,
+    ledger::{self, Ledger},
+    twin::fault,
+};
+
+impl ControlPlane {
+    /// All products by the order in which they were first seen.
+    pub async fn products(&self) -> Vec<ProductView> {
+        self.0.catalogue.all().await
+    }
+
+    /// One product with its versions.
+    pub async fn product(&self, id: &str) -> Result<ProductView, Fault> {
+        self.0.catalogue.one(id).await
+    }
+
+    /// Adds or changes a product: in force at all gates when this returns.
+    pub async fn put_product(
+        &self,
+        change: ProductChange,
+        actor: &str,
+    ) -> Result<(ProductView, ProductChanged), Fault> {
+        let (plane, actor) = (self.clone(), actor.to_owned());
+        to_the_end(async move { plane.0.catalogue.put(change, &actor).await }).await?
+    }
+
+    /// The areas' counts against their capacities.
+    pub fn capacity(&self) -> Vec<CapacityView> {
+        self.0.capacity.all()
+    }
+
+    /// Lets people into an area although it is full for so many minutes, on record; 0 ends that.
+    pub async fn override_capacity(
+        &self,
+        area: &AreaId,
+        minutes: u32,
+        reason: &str,
+        actor: &str,
+    ) -> Result<CapacityView, Fault> {
+        let (plane, area) = (self.clone(), area.clone());
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        to_the_end(
+            async move { plane.0.capacity.override_for(&area, minutes, &reason, &actor).await },
+        )
+        .await?
+    }
+
+    /// People who are not let in, the newest entry first.
+    pub fn blocked_persons(&self) -> Vec<BlockedPerson> {
+        self.0.blocked.all()
+    }
+
+    /// Lets nobody in who shows this credential or comes with a ticket that it leads to.
+    pub async fn block_person(
+        &self,
+        shown: Credential,
+        reason: &str,
+        actor: &str,
+    ) -> Result<BlockedPerson, Fault> {
+        let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
+        to_the_end(async move { plane.0.blocked.block(&shown, &reason, &actor).await }).await?
+    }
+
+    /// Lets somebody in again.
+    pub async fn unblock_person(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), Fault> {
+        let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
+        to_the_end(async move { plane.0.blocked.unblock(id, &reason, &actor).await }).await?
+    }
+
+    /// Swipes of the cards whose class is wanted, the newest first.
+    pub async fn swipes(
+        &self,
+        query: SwipeQuery,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<SwipeView>, Fault> {
+        let products = catalogue::numbers_of(&self.0.park.now(), wanted);
+        ledger::read(&self.0.ledger, move |books| books.swipes(&query, &products))
+            .await
+            .map_err(fault)
+    }
+
+    /// The audit trail, the newest line first.
+    pub async fn audit_trail(&self, query: AuditQuery) -> Result<Vec<AuditLine>, Fault> {
+        ledger::read(&self.0.ledger, move |books| books.audit_trail(&query)).await.map_err(fault)
+    }
+
+    /// Issues tickets, all or none. The same `idempotency` key gives the first answer again.
+    pub async fn issue(
+        &self,
+        tickets: Vec<NewTicket>,
+        actor: &str,
+        idempotency: Option<String>,
+    ) -> Result<Vec<IssuedTicket>, Fault> {
+        let (plane, actor) = (self.clone(), actor.to_owned());
+        to_the_end(async move { plane.0.desk.issue(tickets, &actor, idempotency).await }).await?
+    }
+
+    /// Begins an import.
+    pub fn importer(&self, actor: &str) -> Importer {
+        Importer { plane: self.clone(), actor: actor.to_owned(), accepted: 0 }
+    }
+
+    /// A ticket with its history.
+    pub async fn ticket(&self, id: TicketId) -> Result<TicketView, Fault> {
+        self.0.desk.ticket(id).await
+    }
+
+    /// The signed code of a ticket, for its picture.
+    pub fn code(&self, id: TicketId) -> Result<String, Fault> {
+        self.0.desk.code(id)
+    }
+
+    /// Voids, freezes, unfreezes or refunds a ticket, with a reason on the audit trail.
+    pub async fn set_status(
+        &self,
+        id: TicketId,
+        status: Status,
+        reason: &str,
+        actor: &str,
+    ) -> Result<(), Fault> {
+        self.0.desk.set_status(id, status, reason, actor).await
+    }
+
+    /// Raises the issue number: the old code is superseded; gives the new one.
+    pub async fn reissue(
+        &self,
+        id: TicketId,
+        reason: &str,
+        actor: &str,
+    ) -> Result<IssuedTicket, Fault> {
+        self.0.desk.reissue(id, reason, actor).await
+    }
+
+    /// An account by its name.
+    pub async fn account(&self, user: &str) -> Result<Option<Account>, Fault> {
+        self.0.accounts.account(user).await
+    }
+
+    /// All accounts, by name.
+    pub async fn accounts(&self) -> Result<Vec<Account>, Fault> {
+        self.0.accounts.all().await
+    }
+
+    /// Adds or replaces an account.
+    pub async fn put_account(&self, account: Account) -> Result<(), Fault> {
+        let plane = self.clone();
+        to_the_end(async move { plane.0.accounts.put(account).await }).await?
+    }
+
+    /// Keeps a token: its digest (BLAKE3), whose it is, its roles and its end.
+    pub async fn put_token(
+        &self,
+        digest: [u8; 32],
+        user: &str,
+        roles: &[String],
+        expires: UnixMs,
+    ) -> Result<(), Fault> {
+        let (plane, user, roles) = (self.clone(), user.to_owned(), roles.to_vec());
+        to_the_end(async move { plane.0.accounts.put_token(digest, &user, &roles, expires).await })
+            .await?
+    }
+
+    /// Whose token it is: user, roles, end. In memory. None when unknown or over.
+    pub fn token(&self, digest: &[u8; 32]) -> Option<TokenOf> {
+        self.0.accounts.token(digest)
+    }
+
+    /// Writes to the audit trail.
+    pub async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
+        self.0.accounts.audit(line).await
+    }
+}
+
+/// Takes tickets in bulk, in batches that are all in or all out, without stalling the gates.
+pub struct Importer {
+    plane: ControlPlane,
+    actor: String,
+    accepted: u64,
+}
+
+impl Importer {
+    /// How many lines a batch should have at most: that is how long a visitor can wait for one.
+    pub const BATCH_ROWS: usize = BULK_ROWS;
+
+    /// Takes one batch of parsed lines with their numbers: all of it, or none with the reasons.
+    pub async fn push(&mut self, batch: Vec<(u64, NewTicket)>) -> Result<u64, Vec<RejectedLine>> {
+        let (plane, lines) = (self.plane.clone(), batch.first().map_or(0, |(line, _)| *line));
+        let count = to_the_end(async move { plane.0.desk.import(batch).await })
+            .await
+            .map_err(|error| vec![RejectedLine { line: lines, reason: error.to_string() }])??;
+        self.accepted += count;
+        Ok(count)
+    }
+
+    /// Ends the import: a line on the audit trail.
+    pub async fn finish(self) -> Result<u64, Fault> {
+        let line = AuditLine {
+            at: self.plane.0.clock.now(),
+            actor: self.actor,
+            action: "ticket.import".into(),
+            target: String::new(),
+            note: format!("{} tickets", self.accepted),
+        };
+        self.plane.0.accounts.audit(line).await?;
+        Ok(self.accepted)
+    }
+}

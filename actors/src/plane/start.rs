@@ -1,0 +1,328 @@
+//! How the control plane starts: the ledger opened, the hot state loaded, broker and actors begun.
+
+use std::sync::{
+        Arc,
+        atomic::AtomicBool,
+    };
+
+use shanmen_protocols::{
+    device::Hello,
+    ids::{DeviceId, DeviceKind},
+    reason::Lang,
+};
+use shanmen_rules::{Park, ParkDefinition};
+use tokio::sync::watch;
+
+use super::{ControlPlane, Inner};
+use crate::{
+    accounts::Accounts,
+    api::{
+        BrokerChoice, DeviceStanding, Durability, Fault, Settings,
+    },
+    blocked::{Blocked, BlockedDesk},
+    capacity::Capacity,
+    catalogue::{self, Catalogue},
+    clock::{Clock, Stopwatch},
+    desk::Desk,
+    enrolment::{self, Enrolment},
+    flow::{Flow, FlowParts, Occupancy, Sold},
+    intake::Intake,
+    keys::Digest,
+    ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
+    link::{EmbeddedBroker, Link, OutsideLink, Uplinks},
+    live_park::LivePark,
+    pool::{HotState, Pool, ShardCore},
+    registry::Registry,
+    stage::Stage,
+    tally::Fleet,
+    twin::{API_DEVICE, Heard, Recalled, Shared, Twin, fault},
+    watch::Watch,
+};
+
+/// How many devices the registry holds.
+const DEVICES_MAX: usize = 100_000;
+
+impl ControlPlane {
+    /// Opens the ledger, loads the hot state, starts the broker and the actors.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] for a park that does not hold together, all faults at once;
+    /// [`Fault::Internal`] for a disk, a file or a port.
+    pub async fn start(settings: Settings) -> Result<Self, Fault> {
+        let Opened { ledger, place, products, park, hot, sold, loaded } = open(&settings).await?;
+        let clock = settings.clock.clone();
+        let site = park.site().id.clone();
+        let live = LivePark::new(Arc::clone(&park));
+        let occupancy = Arc::new(Occupancy::new(&park, park.business_day(clock.now())));
+        let fleet = Arc::new(Fleet::default());
+        let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
+        enrolment::register(&settings.devices, &park, &ledger, &registry, &clock).await?;
+        let stage = Stage::start(cores(settings.shards)).await.map_err(Fault::Internal)?;
+
+        let flow = Flow::load(FlowParts {
+            park: live.clone(),
+            occupancy: Arc::clone(&occupancy),
+            sold: Arc::clone(&sold),
+            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            clock: clock.clone(),
+            fleet,
+        })
+        .map_err(fault)?;
+        for grant in loaded.grants {
+            occupancy.reserve_anyway(&park, &grant.open.admission, clock.now());
+            hot.open(grant);
+        }
+        let deltas = flow.deltas();
+        let flow = flow.start(stage.side());
+
+        let capacity = Arc::new(Capacity::new(
+            live.clone(),
+            (Arc::clone(&occupancy), sold),
+            Arc::clone(&ledger),
+            clock.clone(),
+            loaded.overrides,
+        ));
+        let list = Arc::new(Blocked::default());
+        let blocked = BlockedDesk::new(
+            Arc::clone(&list),
+            settings.keys.clone(),
+            Arc::clone(&hot),
+            Arc::clone(&ledger),
+            clock.clone(),
+            loaded.blocked,
+        );
+
+        let queue = Arc::clone(&ledger);
+        let core = ShardCore {
+            park: live.clone(),
+            hot: Arc::clone(&hot),
+            occupancy,
+            append: Arc::new(move |entry| queue.append(entry)),
+            relaxed: settings.durability == Durability::Relaxed,
+        };
+        let pool = Pool::start(core, stage.arbiters());
+
+        let intake = Arc::new(Intake::new(site.clone(), clock.clone(), Arc::clone(&registry)));
+        let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
+        let link: Arc<dyn Link> = match &settings.broker {
+            BrokerChoice::Embedded(listen) => Arc::new(
+                EmbeddedBroker::start(*listen, site.clone(), Arc::clone(&registry), uplinks)
+                    .await
+                    .map_err(Fault::Internal)?,
+            ),
+            BrokerChoice::Outside(broker) => Arc::new(OutsideLink::start(broker, &site, uplinks)),
+        };
+        let shared = Arc::new(Shared {
+            park: live.clone(),
+            keys: settings.keys.clone(),
+            pool: pool.clone(),
+            blocked: Arc::clone(&list),
+            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            link,
+            flow: flow.clone(),
+            registry: Arc::clone(&registry),
+            clock: clock.clone(),
+            heartbeat_s: settings.heartbeat_s,
+            lang: Lang::Zh,
+        });
+        let mut recalled = start_twins(&shared, &intake, &stage)?;
+        let api = Twin::start_api(
+            Arc::clone(&shared),
+            api_device(&clock)?,
+            &mut recalled,
+            stage.arbiter(1),
+        );
+        let (stop, stopped) = watch::channel(false);
+        let watch = Watch::new(Arc::clone(&shared)).run(stopped);
+        let plane = Self(Arc::new(Inner {
+            desk: Desk {
+                park: live.clone(),
+                capacity: Arc::clone(&capacity),
+                blocked: list,
+                keys: settings.keys.clone(),
+                hot,
+                pool,
+                ledger: Arc::clone(&ledger),
+                clock: clock.clone(),
+            },
+            enrolment: Enrolment {
+                park,
+                ledger: Arc::clone(&ledger),
+                registry: Arc::clone(&registry),
+                clock: clock.clone(),
+            },
+            accounts: Accounts::new(Arc::clone(&ledger), clock.clone(), loaded.tokens),
+            catalogue: Catalogue::new(
+                live.clone(),
+                place,
+                products,
+                Arc::clone(&ledger),
+                clock.clone(),
+            ),
+            capacity,
+            blocked,
+            park: live,
+            clock,
+            keys: settings.keys,
+            ledger,
+            stage,
+            shared,
+            intake,
+            registry,
+            api,
+            flow,
+            deltas,
+            stopping: AtomicBool::new(false),
+            stop,
+            watch: tokio::sync::Mutex::new(Some(tokio::spawn(watch))),
+        }));
+        plane.open_intake();
+        Ok(plane)
+    }
+
+    fn open_intake(&self) {
+        let weak = Arc::downgrade(&self.0);
+        let runtime = tokio::runtime::Handle::current();
+        let stranger = move |id: &DeviceId, hello: &Hello| {
+            if let Some(inner) = weak.upgrade() {
+                let (plane, id, hello) = (Self(inner), id.clone(), hello.clone());
+                runtime.spawn(async move { plane.meet_stranger(id, hello).await });
+            }
+        };
+        self.0.intake.open(Arc::clone(&self.0.shared), Box::new(stranger));
+    }
+
+    /// A device that an outside broker lets in and the registry does not know: pending, until a
+    /// person approves it.
+    async fn meet_stranger(&self, id: DeviceId, hello: Hello) {
+        let inner = &self.0;
+        if inner.registry.len() >= DEVICES_MAX || inner.registry.get(id.as_str()).is_some() {
+            return;
+        }
+        let row = DeviceRow {
+            id: id.clone(),
+            kind: hello.kind.unwrap_or(DeviceKind::Turnstile),
+            gate: None,
+            lane: None,
+            standing: DeviceStanding::Pending,
+            secret: None,
+            serial: hello.serial.chars().take(64).collect(),
+            model: hello.model.chars().take(64).collect(),
+            since: inner.clock.now(),
+        };
+        let record = Record::Device { row: Box::new(row.clone()), audit: None };
+        if let Err(error) = commit(&*inner.ledger, record).await {
+            tracing::error!(%error, device = %id, "a new device cannot be written down");
+            return;
+        }
+        tracing::info!(device = %id, "a device that nobody has approved said hello");
+        inner.registry.put(row);
+        if let Some(twin) = self.twin_of(&id)
+            && twin.try_send(Heard::Hello(Box::new(hello))).is_err()
+        {
+            tracing::debug!(device = %id, "its twin is busy; it says hello again");
+        }
+    }
+}
+
+/// Starts the twin of every device of the registry, with what the ledger recalls of each; gives
+/// what is left, for the twin of the program's callers.
+fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<Recalled, Fault> {
+    let now = shared.clock.now();
+    let mut recalled = Recalled::read(&*shared.ledger, now).map_err(fault)?;
+    let site = &shared.park.full().site().id.clone();
+    for (n, id) in shared.registry.ids().into_iter().enumerate() {
+        if let Some(device) = shared.registry.get(id.as_str()) {
+            let arbiter = stage.arbiter(n);
+            let twin = Twin::start(Arc::clone(shared), site, device, &mut recalled, arbiter);
+            intake.add(id, twin);
+        }
+    }
+    Ok(recalled)
+}
+
+/// What a start reads.
+struct Opened {
+    ledger: Arc<SqliteLedger>,
+    /// The site with every area, gate and lane that it ever had, each at its number.
+    place: ParkDefinition,
+    products: Vec<ProductRow>,
+    park: Arc<Park>,
+    hot: Arc<HotState>,
+    sold: Arc<Sold>,
+    loaded: Loaded,
+}
+
+/// Opens the ledger and loads what stays in memory; off the async threads.
+async fn open(settings: &Settings) -> Result<Opened, Fault> {
+    let (folder, clock, definition) =
+        (settings.data.clone(), settings.clock.clone(), settings.park.clone());
+    tokio::task::spawn_blocking(move || {
+        let watch = Stopwatch::start();
+        let now = clock.now();
+        // Faults of the park are told before anything is written.
+        Park::compile(&definition).map_err(|faults| catalogue::invalid(&faults))?;
+        let ledger = ledger::open(&folder, clock).map_err(fault)?;
+        let place = ledger.settle_names(&definition).map_err(fault)?;
+        let mut products = ledger.products().map_err(fault)?;
+        catalogue::settle(&mut products, &definition.products, now)?;
+        let park = catalogue::compile(&place, &products)?;
+        ledger.keep_products(&products).map_err(fault)?;
+        let (hot, sold) = (HotState::new(), Sold::default());
+        let loaded = ledger
+            .load(
+                now,
+                ledger::Rows {
+                    ticket: &mut |id, blob| {
+                        let state = ledger::ticket_state(blob)?;
+                        sold.add(&park, &state);
+                        hot.put(id, state);
+                        Ok(())
+                    },
+                    credential: &mut |digest, ticket| hot.lead(Digest(digest), ticket),
+                },
+            )
+            .map_err(fault)?;
+        let (tickets, _) = hot.sizes();
+        tracing::info!(
+            tickets,
+            grants = loaded.grants.len(),
+            seconds = watch.seconds(),
+            "hot state loaded"
+        );
+        Ok(Opened {
+            ledger: Arc::new(ledger),
+            place,
+            products,
+            park: Arc::new(park),
+            hot: Arc::new(hot),
+            sold: Arc::new(sold),
+            loaded,
+        })
+    })
+    .await
+    .map_err(|error| Fault::Internal(error.to_string()))?
+}
+
+fn api_device(clock: &Clock) -> Result<Arc<crate::registry::Device>, Fault> {
+    let id = DeviceId::new(API_DEVICE).map_err(|error| Fault::Internal(error.to_string()))?;
+    let row = DeviceRow {
+        id,
+        kind: DeviceKind::Turnstile,
+        gate: None,
+        lane: None,
+        standing: DeviceStanding::Approved,
+        secret: None,
+        serial: String::new(),
+        model: String::new(),
+        since: clock.now(),
+    };
+    Ok(Registry::default().put(row))
+}
+
+fn cores(asked: usize) -> usize {
+    if asked > 0 {
+        return asked;
+    }
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
