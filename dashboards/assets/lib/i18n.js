@@ -80,6 +80,8 @@ const WORDS = Object.freeze({
   level_announce: { zh: '预警', en: 'Nearing full' },
   level_slow: { zh: '限流', en: 'Slow entry' },
   level_full: { zh: '已满', en: 'Full' },
+  stopSales: { zh: '停售', en: 'sales stopped' },
+  override: { zh: '放行至 {time}', en: 'let in until {time}' },
 });
 
 const CLASSES = Object.freeze({

@@ -21,6 +21,9 @@
  * @property {number | null} capacity
  * @property {Level} level
  * @property {number} entries_today
+ * @property {number} sold_today persons of the tickets sold for today
+ * @property {string[]} [actions] what is done at the levels that are reached
+ * @property {number} [override_until] until when an operator lets people in although it is full
  */
 /**
  * @typedef {object} Gate

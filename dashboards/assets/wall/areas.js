@@ -1,7 +1,7 @@
 // Each area's occupancy, sub-areas under the area that they lie in.
 
 import { byId, fill, find, make, mark, repeat, write } from '../lib/dom.js';
-import { number, percent } from '../lib/format.js';
+import { hourMinute, number, percent } from '../lib/format.js';
 import { say, t } from '../lib/i18n.js';
 
 /** @typedef {import('../lib/state.js').Area} Area */
@@ -49,6 +49,17 @@ function tree(all) {
   return rows;
 }
 
+/**
+ * How full, and what is done about it.
+ * @param {Area} area
+ */
+function standing(area) {
+  const words = area.level === 'normal' ? [] : [t(`level_${area.level}`)];
+  if (area.override_until) words.push(t('override', { time: hourMinute(area.override_until) }));
+  else if (area.actions?.includes('stop_sales')) words.push(t('stopSales'));
+  return words.join(' · ');
+}
+
 /** @param {import('../lib/state.js').Park} park */
 export function show(park) {
   const rows = tree([...park.areas.values()]);
@@ -60,7 +71,7 @@ export function show(park) {
     mark(view.root, 'depth', String(depth));
     write(view.name, say(area.name));
     write(view.held, number(area.occupancy));
-    write(view.level, area.level === 'normal' ? '' : t(`level_${area.level}`));
+    write(view.level, standing(area));
     const { capacity } = area;
     write(view.of, capacity ? `${percent(area.occupancy, capacity)} / ${number(capacity)}` : '');
     fill(view.bar, area.capacity ? area.occupancy / area.capacity : 0);
