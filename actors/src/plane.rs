@@ -21,10 +21,7 @@ use tokio::{
 
 use crate::{
     accounts::Accounts,
-    api::{
-        Claim, ClaimRequest, DeviceView, EnrolRequest,
-        Enrolled, Fault, Readiness,
-    },
+    api::{Claim, ClaimRequest, DeviceView, EnrolRequest, Enrolled, Fault, Readiness},
     blocked::BlockedDesk,
     capacity::Capacity,
     catalogue::Catalogue,

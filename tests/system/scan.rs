@@ -282,3 +282,33 @@ async fn a_turnstile_speaks_for_its_own_lane_only() {
     .await;
     assert!(problem.contains("n2"), "{problem}");
 }
+
+#[tokio::test]
+async fn a_device_clock_that_is_off_is_found_out_and_decides_nothing() {
+    let server = Server::start().await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    // Two days ahead, and sure of itself: by its clock the ticket of today were expired.
+    let ahead = jiff::Timestamp::now().as_millisecond() + 2 * 24 * 3_600_000;
+    let hello = json!({
+        "protocol": "1.0", "kind": "turnstile", "serial": "S1", "model": "test", "firmware": "1.2.3",
+        "session": "4711", "epoch": "e1", "next_seq": 1,
+        "at": ahead, "up_ms": 1000, "boot": 1, "clock": "synced",
+    });
+    lane.say("hello", &hello).await;
+    assert_eq!(lane.next("hello").await["status"], "accepted");
+    let (_, code) = server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
+    let mut scan = lane.scan_message(&Uuid::now_v7().to_string(), &code);
+    (scan["at"], scan["clock"]) = (json!(ahead + 1000), json!("synced"));
+    lane.say("scan", &scan).await;
+    let decision = lane.next("decision").await;
+    assert_eq!(decision["result"], "grant", "{decision}");
+    let mut event = lane.passage_message(&decision["grant"], "taken", 1);
+    (event["at"], event["clock"]) = (json!(ahead + 2000), json!("synced"));
+    lane.say("event", &event).await;
+    server.until("today's entry", |s| s["today"]["entries"] == 1).await;
+    let device = server.get("/api/v1/devices/t1").await.body;
+    assert!(device["clock_skew_ms"].as_i64() > Some(47 * 3_600_000), "{device}");
+    let told = device["last_error"]["problem"].as_str().expect("it is told");
+    assert!(told.contains("synced"), "{told}");
+    assert!(server.metric("shanmen_device_clocks_off_total").await > 0.0);
+}

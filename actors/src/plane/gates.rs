@@ -1,10 +1,7 @@
 //! What is asked for a gate without MQTT, and of grants without an outcome.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::Ordering,
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -16,9 +13,7 @@ use shanmen_protocols::{
 
 use super::{ControlPlane, to_the_end};
 use crate::{
-    api::{
-        AdmissionRequest, AuditLine, Fault, GrantView, PassageRequest, PassageResult,
-    },
+    api::{AdmissionRequest, AuditLine, Fault, GrantView, PassageRequest, PassageResult},
     clock::Stopwatch,
     ledger::Ledger,
     twin::{Heard, Moment, PassageFact, caller, fault},

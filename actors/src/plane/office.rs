@@ -1,6 +1,5 @@
 //! What the office asks: tickets, products, the room in the areas, people, accounts.
 
-
 use shanmen_protocols::{
     device::Credential,
     ids::{AreaId, TicketId},
@@ -13,10 +12,9 @@ use super::{ControlPlane, to_the_end};
 use crate::{
     accounts::TokenOf,
     api::{
-        Account, AuditLine, AuditQuery, BlockedPerson,
-        CapacityView, Fault, IssuedTicket, NewTicket,
-        ProductChange, ProductChanged, ProductView, RejectedLine, SwipeQuery,
-        SwipeView, TicketView,
+        Account, AuditLine, AuditQuery, BlockedPerson, CapacityView, Fault, IssuedTicket,
+        NewTicket, ProductChange, ProductChanged, ProductView, RejectedLine, SwipeQuery, SwipeView,
+        TicketView,
     },
     catalogue::{self},
     desk::BULK_ROWS,

@@ -1,9 +1,6 @@
 //! How the control plane starts: the ledger opened, the hot state loaded, broker and actors begun.
 
-use std::sync::{
-        Arc,
-        atomic::AtomicBool,
-    };
+use std::sync::{Arc, atomic::AtomicBool};
 
 use shanmen_protocols::{
     device::Hello,
@@ -16,9 +13,7 @@ use tokio::sync::watch;
 use super::{ControlPlane, Inner};
 use crate::{
     accounts::Accounts,
-    api::{
-        BrokerChoice, DeviceStanding, Durability, Fault, Settings,
-    },
+    api::{BrokerChoice, DeviceStanding, Durability, Fault, Settings},
     blocked::{Blocked, BlockedDesk},
     capacity::Capacity,
     catalogue::{self, Catalogue},

@@ -4,7 +4,7 @@
 use shanmen_protocols::time::{ClockState, TimeBlock, UnixMs};
 
 /// How far a synchronised clock may be off before it no longer counts, in milliseconds.
-const SKEW_MAX_MS: i64 = 5_000;
+pub(super) const SKEW_MAX_MS: i64 = 5_000;
 /// How old a fact may be, in milliseconds: ninety days.
 const AGE_MAX_MS: i64 = 90 * 24 * 3_600_000;
 

@@ -8,12 +8,12 @@ use shanmen_protocols::{
     device::{Hello, HelloStatus, Scan, State},
     ids::{Direction, Epoch, LaneId, Session},
     reason::Reason,
-    time::UnixMs,
+    time::{ClockState, UnixMs},
 };
 use shanmen_rules::{LaneIx, Park};
 
 use super::{
-    anchor::{Anchor, Moment},
+    anchor::{Anchor, Moment, SKEW_MAX_MS},
     answers::Answers,
     numbers::Numbers,
     work::Reply,
@@ -85,6 +85,16 @@ impl TwinCore {
         live.last_seen = Some(now);
         let changed = !std::mem::replace(&mut live.online, true);
         drop(live);
+        if let Some(off_ms) = skew.filter(|ms| ms.abs() > SKEW_MAX_MS)
+            && hello.time.clock == ClockState::Synced
+        {
+            metrics::counter!("shanmen_device_clocks_off_total").increment(1);
+            let problem = format!(
+                "hello: at: the clock calls itself synced and is off by {off_ms} ms; look at its \
+                 time server (it decides nothing here)"
+            );
+            self.device.problem(now, problem);
+        }
         let status = match self.device.standing() {
             DeviceStanding::Approved => HelloStatus::Accepted,
             DeviceStanding::Pending => HelloStatus::Pending,
