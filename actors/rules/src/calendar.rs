@@ -15,7 +15,7 @@ use crate::span::{Day, TimeOfDay};
 
 const DAY_S: i64 = 86_400;
 
-/// A wall clock this near the turn is looked at exactly: no zone shifts by more at once.
+/// A wall clock this near the turn is looked at exactly: no zone is set back by more at once.
 const SHIFT_MAX_S: i64 = 4 * 3_600;
 
 /// A moment as the site sees it.
@@ -52,9 +52,9 @@ impl Calendar {
         let turn = i64::from(self.day_starts_at.seconds);
         let date = Day(i32::try_from(date).unwrap_or(i32::MAX));
         let plain = if second < turn { date.plus(-1) } else { date };
-        // Near the turn, a repeated or skipped hour could begin a day twice, or late.
-        let from_turn = (second - turn).rem_euclid(DAY_S);
-        let near = from_turn < SHIFT_MAX_S || DAY_S - from_turn <= SHIFT_MAX_S;
+        // Ahead of the turn, a clock that was set back could show an hour of the day that has begun.
+        let to_turn_s = (turn - second).rem_euclid(DAY_S);
+        let near = to_turn_s <= SHIFT_MAX_S;
         let day = if near && !self.fixed { self.exact_day(at, date) } else { plain };
         Moment { at, day, second_of_day: u32::try_from(second).unwrap_or_default() }
     }

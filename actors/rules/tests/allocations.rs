@@ -75,6 +75,11 @@ per_day = 2
 min_gap = "1h"
 within_first = "240h"
 [[products]]
+id = "everywhere"
+validity = { kind = "fixed", from = "2026-01-01", until = "2026-12-31" }
+[[products.entitlements]]
+areas = ["park", "cave"]
+[[products]]
 id = "child"
 needs = ["attendant"]
 [[products.entitlements]]
@@ -169,6 +174,26 @@ fn a_day_ticket_enters_leaves_comes_back_and_is_used_without_allocation() {
     shown(&park, &ticket, ("c1", In), clock("12:00"), Reason::AlreadyUsed);
     ticket.set_status(Status::Refunded);
     shown(&park, &ticket, NORTH, clock("12:00"), Reason::Refunded);
+}
+
+#[test]
+fn an_ordinary_ticket_moves_about_without_the_heap() {
+    let park = site("Asia/Shanghai");
+    let mut ticket = ticket(&park, "everywhere", 1);
+    for (lane_id, way, time) in [
+        ("n1", In, "09:00"),
+        ("c1", In, "09:30"),
+        ("c1", Out, "10:00"),
+        ("n1", Out, "10:30"),
+        ("n1", In, "11:00"),
+        ("c1", In, "11:30"),
+        ("n1", Out, "12:00"),
+    ] {
+        let grant = open(&park, &mut ticket, lane_id, way, clock(time));
+        let now = clock(time);
+        let counted = measure(|| drop(ticket.settle(&park, &grant, 1, now)));
+        assert_eq!(counted.count_total, 0, "at {time}");
+    }
 }
 
 #[test]
