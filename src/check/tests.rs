@@ -61,3 +61,12 @@ fn a_step_that_names_what_is_not_there_is_an_error_with_its_place() {
     let text = format!("{SHORT}release = \"n9\"\n");
     assert!(fault(&text).contains("there is no lane \"n9\""), "{}", fault(&text));
 }
+
+#[test]
+fn a_credential_that_nobody_could_read_is_refused_with_its_place_and_not_shown() {
+    let wrong = r#"{ type = "id_card", data = "110105194912310021" }"#;
+    let told = fault(&SHORT.replace(r#"{ type = "qr", data = "ABC-12345" }"#, wrong));
+    assert_eq!(told, "line 2, column 1: ticket \"t1\": credentials[0].data: no readable id_card");
+    let told = fault(&SHORT.replace("type = \"qr\"", "type = \"palm\""));
+    assert!(told.contains("credentials[0].type: qr, barcode, rfid"), "{told}");
+}
