@@ -75,11 +75,14 @@ pub struct ReasonRow {
     pub display: Line,
     /// The voice line.
     pub voice: Line,
+    /// The names of the facts that may come with it; each only as far as it is known.
+    pub facts: &'static [&'static str],
 }
 
 macro_rules! reasons {
     ($($variant:ident $code:literal $severity:ident $light:ident
-       $display_zh:literal $display_en:literal $voice_zh:literal $voice_en:literal;)*) => {
+       $display_zh:literal $display_en:literal $voice_zh:literal $voice_en:literal
+       $($fact:literal)*;)*) => {
         /// Why a presentation was answered as it was. `Ok` stands for a grant.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
@@ -102,6 +105,7 @@ macro_rules! reasons {
                         light: Light::$light,
                         display: Line { zh: $display_zh, en: $display_en },
                         voice: Line { zh: $voice_zh, en: $voice_en },
+                        facts: &[$($fact,)*],
                     },)*
                 }
             }
@@ -120,7 +124,8 @@ macro_rules! reasons {
 reasons! {
     Ok "ok" Visitor Green
         "欢迎光临" "Welcome"
-        "欢迎光临" "Welcome";
+        "欢迎光临" "Welcome"
+        "reentry" "anti_passback" "overridden";
     LaneClosed "lane_closed" Visitor Red
         "该通道已关闭" "This lane is closed"
         "请走其他通道" "Please use another lane";
@@ -159,22 +164,26 @@ reasons! {
         "请先到窗口或自助机换票" "Please exchange your code at the window or a kiosk";
     NotYetValid "not_yet_valid" Visitor Red
         "该票未到使用日期" "This ticket is not valid yet"
-        "该票未到使用日期" "This ticket is not valid yet";
+        "该票未到使用日期" "This ticket is not valid yet"
+        "come_back_at" "valid_from" "valid_until";
     Expired "expired" Window Red
         "该票已过期" "This ticket has expired"
-        "该票已过期" "This ticket has expired";
+        "该票已过期" "This ticket has expired"
+        "valid_from" "valid_until";
     WrongDate "wrong_date" Window Red
         "该票今日不可用" "Not valid today"
         "该票今日不可用" "This ticket is not valid today";
     TooEarly "too_early" Visitor Yellow
         "未到入园时间" "Too early"
-        "未到入园时间" "Please come back later";
+        "未到入园时间" "Please come back later"
+        "come_back_at";
     TooLate "too_late" Window Red
         "已过入园时间" "Too late for your time slot"
         "已过入园时间" "Your time slot is over";
     ClosedHours "closed_hours" Visitor Red
         "非开放时间" "Closed at this hour"
-        "现在不是开放时间" "We are closed at this hour";
+        "现在不是开放时间" "We are closed at this hour"
+        "come_back_at";
     Blackout "blackout" Window Red
         "该票此日期不可用" "Not valid on this date"
         "该票此日期不可用" "This ticket is not valid on this date";
@@ -189,28 +198,36 @@ reasons! {
         "请勿重复刷票" "Please walk through";
     AlreadyUsed "already_used" Window Red
         "该票已使用" "This ticket was already used"
-        "该票已使用" "This ticket was already used";
+        "该票已使用" "This ticket was already used"
+        "used_at" "gate" "count";
     DailyLimit "daily_limit" Window Red
         "今日次数已用完" "Daily limit reached"
-        "今日次数已用完" "Daily limit reached";
+        "今日次数已用完" "Daily limit reached"
+        "come_back_at" "used_at" "gate" "count";
     AlreadyInside "already_inside" Staff Red
         "该票已入园" "Already inside"
-        "该票已入园" "This ticket is already inside";
+        "该票已入园" "This ticket is already inside"
+        "used_at" "count" "area";
     NotExited "not_exited" Staff Red
         "无出园记录" "No exit on record"
-        "没有出园记录，请联系工作人员" "No exit on record, please see our staff";
+        "没有出园记录，请联系工作人员" "No exit on record, please see our staff"
+        "used_at" "gate" "count";
     ReentryExpired "reentry_expired" Window Red
         "二次入园已超时" "Re-entry time is over"
-        "二次入园已超时" "Your re-entry time is over";
+        "二次入园已超时" "Your re-entry time is over"
+        "used_at" "gate" "count";
     ReentryExhausted "reentry_exhausted" Window Red
         "二次入园次数已用完" "No re-entries left"
-        "二次入园次数已用完" "No re-entries left";
+        "二次入园次数已用完" "No re-entries left"
+        "used_at" "gate" "count";
     TooSoon "too_soon" Visitor Yellow
         "未到再次入园时间" "Too soon to enter again"
-        "请稍后再来" "Please come back later";
+        "请稍后再来" "Please come back later"
+        "come_back_at" "used_at" "gate" "count";
     StayExceeded "stay_exceeded" Window Red
         "已超过使用时限" "The time of this ticket is over"
-        "已超过使用时限" "The time of this ticket is over";
+        "已超过使用时限" "The time of this ticket is over"
+        "used_at" "gate";
     ConditionFailed "condition_failed" Staff Red
         "不符合使用条件" "Conditions of this ticket are not met"
         "请联系工作人员" "Please see our staff";
@@ -228,10 +245,12 @@ reasons! {
         "请联系工作人员" "Please see our staff";
     AreaFull "area_full" Visitor Yellow
         "园区已达最大承载量" "The area is full"
-        "园区已达最大承载量，请稍候" "The area is full, please wait";
+        "园区已达最大承载量，请稍候" "The area is full, please wait"
+        "count" "capacity" "area";
     DayFull "day_full" Window Red
         "今日接待量已满" "Full for today"
-        "今日接待量已满" "We are full for today";
+        "今日接待量已满" "We are full for today"
+        "count" "capacity" "area";
     Busy "busy" Visitor Yellow
         "系统繁忙，请重试" "Busy, please try again"
         "请重试" "Please try again";

@@ -7,7 +7,7 @@ use anyhow::bail;
 use shanmen_protocols::{code::looks_signed, device::CredentialKind, reason::Reason, time::UnixMs};
 use shanmen_rules::{
     Fault, IssueTerms, LaneIx, LaneState, OpenGrant, Park, Presentation, TicketState, Verdict,
-    credential::{self, clean, looks_like_id_number, parse},
+    credential::{clean, is_id_number, looks_like_id_number, parse},
     decide,
     definition::ValidityDefinition,
 };
@@ -103,6 +103,20 @@ fn issue(park: &Park, place: Place, ticket: &Ticket, first: UnixMs) -> anyhow::R
     let Some(ix) = park.product_ix(&ticket.product) else {
         return Err(place.fault(format!("there is no product {:?}", ticket.product)));
     };
+    for (n, own) in ticket.credentials.iter().enumerate() {
+        if own.kind == CredentialKind::Other {
+            let known = "qr, barcode, rfid, id_card, face or exchange_code";
+            return Err(
+                place.fault(format!("ticket {:?}: credentials[{n}].type: {known}", ticket.id))
+            );
+        }
+        // Never the number itself.
+        parse(own.kind, &clean(&own.data)).map_err(|_| {
+            let kind = own.kind.as_str();
+            place
+                .fault(format!("ticket {:?}: credentials[{n}].data: no readable {kind}", ticket.id))
+        })?;
+    }
     let product = park.product(ix);
     let by_date = product.validity == (ValidityDefinition::VisitDate {});
     let default_date = || by_date.then(|| park.business_day(first));
@@ -265,31 +279,27 @@ impl<'a> World<'a> {
         best.unwrap_or_else(|| (None, decide(&self.park, presentation, None, &self.counts)))
     }
 
-    /// The tickets of what a scanner typed, each with whether it was an exchange code.
+    /// The tickets of what a scanner typed, each with whether it was an exchange code. A step does
+    /// not say what kind of reader it was, so each credential is compared as its own kind is read.
     fn look_up(&self, raw: &str) -> Result<Vec<(usize, bool)>, Reason> {
         let text = clean(raw);
-        let seen = parse(CredentialKind::Qr, &text)?;
-        let upper = seen.text().to_ascii_uppercase();
+        parse(CredentialKind::Qr, &text)?;
         let mut leads = Vec::new();
         for (ix, (_, ticket)) in self.scenario.tickets.iter().enumerate() {
             let own = ticket.credentials.iter().find(|own| {
                 let data = clean(&own.data);
-                match own.kind {
-                    CredentialKind::IdCard => {
-                        credential::is_id_number(&upper) && data.eq_ignore_ascii_case(&upper)
-                    }
-                    _ => data == seen.text(),
-                }
+                let read = |text| parse(own.kind, text).ok();
+                read(&text).is_some_and(|shown| read(&data) == Some(shown))
             });
             leads.extend(own.map(|own| (ix, own.kind == CredentialKind::ExchangeCode)));
         }
         if !leads.is_empty() {
             return Ok(leads);
         }
-        if looks_like_id_number(&upper) && !credential::is_id_number(&upper) {
+        if looks_like_id_number(&text) && !is_id_number(&text) {
             return Err(Reason::Unreadable);
         }
-        if looks_signed(seen.text()) { Err(Reason::Forged) } else { Ok(leads) }
+        if looks_signed(&text) { Err(Reason::Forged) } else { Ok(leads) }
     }
 
     fn expectations(

@@ -87,3 +87,12 @@ expect = "grant"
     let told = format!("{:#}", check_text(&own, Some(&park)).unwrap_err());
     assert!(told.contains("line 16") && told.contains("--park"), "{told}");
 }
+
+#[test]
+fn a_credential_that_nobody_could_read_is_refused_with_its_place_and_not_shown() {
+    let wrong = r#"{ type = "id_card", data = "110105194912310021" }"#;
+    let told = fault(&SHORT.replace(r#"{ type = "qr", data = "ABC-12345" }"#, wrong));
+    assert_eq!(told, "line 2, column 1: ticket \"t1\": credentials[0].data: no readable id_card");
+    let told = fault(&SHORT.replace("type = \"qr\"", "type = \"palm\""));
+    assert!(told.contains("credentials[0].type: qr, barcode, rfid"), "{told}");
+}

@@ -18,6 +18,9 @@ use crate::{
 
 /// Decides one presentation. `ticket` is `None` for an unknown ticket; an exit through it is
 /// still an exit. The same scan id again is not asked here: it gets its first answer.
+///
+/// Allocates nothing, whatever the answer, unless the product has a condition: CEL gathers its
+/// variables on the heap. `tests/allocations.rs` counts.
 pub fn decide(
     park: &Park,
     presentation: &Presentation,

@@ -15,7 +15,7 @@ use crate::span::{Day, TimeOfDay};
 
 const DAY_S: i64 = 86_400;
 
-/// A wall clock this near the turn is looked at exactly: no zone shifts by more at once.
+/// A wall clock this near the turn is looked at exactly: no zone is set back by more at once.
 const SHIFT_MAX_S: i64 = 4 * 3_600;
 
 /// A moment as the site sees it.
@@ -33,13 +33,16 @@ pub struct Moment {
 #[derive(Clone, Debug)]
 pub struct Calendar {
     zone: TimeZone,
+    /// Whether the zone's clocks never change. Asked once: jiff allocates its "no".
+    fixed: bool,
     day_starts_at: TimeOfDay,
 }
 
 impl Calendar {
     /// A calendar of `zone`, whose business day begins at `day_starts_at`.
     pub fn new(zone: TimeZone, day_starts_at: TimeOfDay) -> Self {
-        Self { zone, day_starts_at }
+        let fixed = zone.to_fixed_offset().is_ok();
+        Self { zone, fixed, day_starts_at }
     }
 
     /// What the site's calendar and clock show at `at`.
@@ -49,10 +52,10 @@ impl Calendar {
         let turn = i64::from(self.day_starts_at.seconds);
         let date = Day(i32::try_from(date).unwrap_or(i32::MAX));
         let plain = if second < turn { date.plus(-1) } else { date };
-        // Near the turn, a repeated or skipped hour could begin a day twice, or late.
-        let from_turn = (second - turn).rem_euclid(DAY_S);
-        let near = from_turn < SHIFT_MAX_S || DAY_S - from_turn <= SHIFT_MAX_S;
-        let day = if near && !self.zone_is_fixed() { self.exact_day(at, date) } else { plain };
+        // Ahead of the turn, a clock that was set back could show an hour of the day that has begun.
+        let to_turn_s = (turn - second).rem_euclid(DAY_S);
+        let near = to_turn_s <= SHIFT_MAX_S;
+        let day = if near && !self.fixed { self.exact_day(at, date) } else { plain };
         Moment { at, day, second_of_day: u32::try_from(second).unwrap_or_default() }
     }
 
@@ -102,10 +105,6 @@ impl Calendar {
     fn offset_s(&self, at: UnixMs) -> i64 {
         let at = Timestamp::from_millisecond(at.0).unwrap_or_default();
         i64::from(self.zone.to_offset(at).seconds())
-    }
-
-    fn zone_is_fixed(&self) -> bool {
-        self.zone.to_fixed_offset().is_ok()
     }
 }
 

@@ -323,7 +323,6 @@ fn take(places: &mut Places, persons: u16, fits: impl Fn(AreaIx) -> bool) -> Pla
         taken.push(Place { area: place.area, persons: some });
     }
     places.retain(|place| place.persons > 0);
-    taken.retain(|place| place.persons > 0);
     taken
 }
 

@@ -264,7 +264,13 @@ mod tests {
         for (text, ms) in [("1h30m", 5_400_000), ("15m", 900_000), ("0m", 0), ("90s", 90_000)] {
             assert_eq!(text.parse::<Span>().unwrap().ms, ms);
         }
+        for text in ["1h30m", "250ms", "1s1ms", "0m"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
         assert_eq!("2d".parse::<Span>().unwrap().to_string(), "48h");
+        // Ten years and no more.
+        assert_eq!("3653d".parse::<Span>().unwrap().ms, SPAN_MAX_MS);
+        assert!("3653d1ms".parse::<Span>().is_err());
         for text in ["", "1", "m", "30m1h", "1h1h", "-1h", "1.5h", "1 h", "99999999d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
@@ -274,6 +280,10 @@ mod tests {
     fn a_time_of_day_ends_at_24() {
         assert_eq!("07:30".parse::<TimeOfDay>().unwrap().minutes(), 450);
         assert_eq!("24:00".parse::<TimeOfDay>().unwrap(), TimeOfDay::END_OF_DAY);
+        let last = "23:59:59".parse::<TimeOfDay>().unwrap();
+        assert_eq!((last.seconds, last.minutes()), (86_399, 1_439));
+        assert_eq!(last.to_string(), "23:59:59");
+        assert_eq!("07:30:00".parse::<TimeOfDay>().unwrap().to_string(), "07:30");
         for text in ["24:01", "7:30", "07:60", "07", "07:30:61", "aa:bb", "07:30:00:00"] {
             assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
         }

@@ -71,3 +71,28 @@ pub(crate) fn short_day(day: Day) -> u16 {
 pub(crate) fn long_day(day: u16) -> Day {
     Day(i32::from(day))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_kept_to_the_millisecond_and_clamped_at_the_ends() {
+        for ms in [0, 1, 65_534, 65_535, 65_536, 1_790_805_600_123, (1 << 48) - 2] {
+            assert_eq!(Stamp::of(UnixMs(ms)).get(), Some(UnixMs(ms)));
+        }
+        assert_eq!(Stamp::of(UnixMs(-1)).get(), Some(UnixMs(0)));
+        assert_eq!(Stamp::of(UnixMs(i64::MAX)).get(), Some(UnixMs((1 << 48) - 2)));
+        assert_eq!(Stamp::NONE.get(), None);
+    }
+
+    #[test]
+    fn none_is_neither_the_earlier_nor_the_later() {
+        let (one, two) = (Stamp::of(UnixMs(1)), Stamp::of(UnixMs(2)));
+        assert_eq!((one.later(two), two.later(one)), (two, two));
+        assert_eq!((one.earlier(two), two.earlier(one)), (one, one));
+        for (stamp, other) in [(one, Stamp::NONE), (Stamp::NONE, one)] {
+            assert_eq!((stamp.later(other), stamp.earlier(other)), (one, one));
+        }
+    }
+}

@@ -284,4 +284,14 @@ mod tests {
         assert!(problem("[1].all(x, [2].all(y, x < y))").contains("loop within a loop"));
         assert!(problem(&" ".repeat(2_000)).contains("longer"));
     }
+
+    #[test]
+    fn a_condition_is_as_long_as_may_be_and_is_known_by_its_words() {
+        let longest = format!("{:<SOURCE_MAX_BYTES$}", "entries < 3");
+        let condition = Condition::compile(&longest).unwrap();
+        assert_eq!(condition.source(), longest);
+        assert!(problem(&format!("{longest} ")).contains("longer"));
+        assert_eq!(condition, Condition::compile(&longest).unwrap());
+        assert_ne!(condition, Condition::compile("entries < 3").unwrap());
+    }
 }
