@@ -1,5 +1,6 @@
-//! A shard's work against a small model: random presentations, passages, releases, full queues.
-//! Checked after every step: `single_use` and `capacity`; at the end nothing is left reserved.
+//! A shard's work against a small model: random presentations, passages, releases, refunds, full
+//! queues, and crashes, after which only what the journal has is there again.
+//! Checked after every step: `single_use` and `capacity`, and that counts are exact.
 
 use std::sync::{
     Arc, Mutex,
@@ -19,10 +20,11 @@ use shanmen_rules::{
 };
 use tokio::sync::oneshot;
 
-use super::{Ask, ByGrant, HotState, Settle, ShardCore};
+use super::{Ask, ByGrant, Change, HotState, Settle, ShardCore};
 use crate::{
+    api::AuditLine,
     flow::Occupancy,
-    ledger::{After, Answer, Entry, LedgerFault},
+    ledger::{After, Answer, Entry, Journaled, LedgerFault},
     live_park::LivePark,
 };
 
@@ -52,6 +54,10 @@ fn park() -> Park {
 struct World {
     core: ShardCore,
     full: Arc<AtomicBool>,
+    /// What a crash leaves: the tickets as they were sold, and the journal, as bytes.
+    sold: Vec<(TicketId, TicketState)>,
+    journal: Arc<Mutex<Vec<Vec<u8>>>>,
+    refunded: Vec<bool>,
     tickets: Vec<(TicketId, u32)>,
     passed: Vec<u32>,
     open: Vec<(usize, GrantId, u32)>,
@@ -61,8 +67,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let park = Arc::new(park());
-        let hot = Arc::new(HotState::new());
-        let mut tickets = Vec::new();
+        let (mut tickets, mut sold) = (Vec::new(), Vec::new());
         for n in 0..TICKETS {
             let group = n % 3 == 2;
             let persons = if group { 3 } else { 1 };
@@ -75,28 +80,42 @@ impl World {
                 status: Status::Issued,
             };
             let id = TicketId(uuid::Uuid::from_u128(n as u128 + 1));
-            hot.put(id, TicketState::issue(&park, &terms).expect("a ticket"));
+            sold.push((id, TicketState::issue(&park, &terms).expect("a ticket")));
             tickets.push((id, u32::from(persons)));
         }
         let full = Arc::new(AtomicBool::new(false));
-        let queue_full = Arc::clone(&full);
-        let core = ShardCore {
-            occupancy: Arc::new(Occupancy::new(&park, park.business_day(NOW))),
-            park: LivePark::new(park),
-            hot,
-            append: Arc::new(move |entry: Entry| {
-                if queue_full.load(Ordering::Relaxed) {
-                    return Err(Box::new(entry));
-                }
-                if let After::Answer(to, answer) = entry.after {
-                    drop(to.send(Ok(answer)));
-                }
+        let journal = Arc::new(Mutex::new(Vec::new()));
+        let core = core(park, &sold, &full, &journal);
+        let (passed, refunded) = (vec![0; TICKETS], vec![false; TICKETS]);
+        Self { core, full, sold, journal, refunded, tickets, passed, open: Vec::new(), inside: 0 }
+    }
+
+    /// The power goes: all that was in memory is gone.
+    fn crash(&mut self) {
+        let park = self.core.park.full();
+        self.core = core(park, &self.sold, &self.full, &self.journal);
+    }
+
+    fn refund(&mut self, ticket: usize) {
+        let (done, mut changed) = oneshot::channel();
+        self.core.change(Change {
+            id: self.tickets[ticket].0,
+            how: Box::new(|state| {
+                state.set_status(Status::Refunded);
                 Ok(())
             }),
-            relaxed: false,
-        };
-        let passed = vec![0; TICKETS];
-        Self { core, full, tickets, passed, open: Vec::new(), inside: 0 }
+            audit: AuditLine {
+                at: NOW,
+                actor: "a".into(),
+                action: "ticket.refund".into(),
+                target: String::new(),
+                note: String::new(),
+            },
+            done,
+        });
+        let changed = changed.try_recv().expect("at once");
+        assert_eq!(changed.is_err(), self.full.load(Ordering::Relaxed));
+        self.refunded[ticket] |= changed.is_ok();
     }
 
     fn ask(&mut self, ticket: usize, lane: u16, direction: Direction) {
@@ -126,7 +145,7 @@ impl World {
         let room = CAPACITY - self.inside - self.reserved();
         let expected = if direction == Direction::Out {
             DecisionResult::Grant
-        } else if in_progress || left == 0 || room < left {
+        } else if self.refunded[ticket] || in_progress || left == 0 || room < left {
             DecisionResult::Deny
         } else {
             DecisionResult::Grant
@@ -141,8 +160,13 @@ impl World {
             // An exit is settled at once as not taken: who is inside is told by the entries.
             self.end(grant, Outcome::NotTaken, 0);
         }
-        if answer.result == DecisionResult::Deny && !in_progress && left > 0 {
-            assert_eq!(answer.reason, Reason::AreaFull);
+        if answer.result == DecisionResult::Deny {
+            match (self.refunded[ticket], in_progress, left) {
+                (true, ..) => assert_eq!(answer.reason, Reason::Refunded),
+                (false, true, _) => assert_eq!(answer.reason, Reason::InProgress),
+                (false, false, 0) => assert_eq!(answer.reason, Reason::AlreadyUsed),
+                (false, false, _) => assert_eq!(answer.reason, Reason::AreaFull),
+            }
         }
     }
 
@@ -205,6 +229,62 @@ impl World {
     }
 }
 
+/// A shard as it starts: from the tickets as they were sold and what the journal has.
+fn core(
+    park: Arc<Park>,
+    sold: &[(TicketId, TicketState)],
+    full: &Arc<AtomicBool>,
+    journal: &Arc<Mutex<Vec<Vec<u8>>>>,
+) -> ShardCore {
+    let hot = Arc::new(HotState::new());
+    let occupancy = Arc::new(Occupancy::new(&park, park.business_day(NOW)));
+    for (id, state) in sold {
+        hot.put(*id, state.clone());
+    }
+    let mut open = Vec::new();
+    for record in journal.lock().expect("a lock").iter() {
+        match postcard::from_bytes(record).expect("a record that can be read") {
+            Journaled::Decided(decided) => {
+                open.extend(decided.grant);
+                if let Some((id, state)) = decided.ticket {
+                    hot.put(id, state);
+                }
+            }
+            Journaled::Settled(settled) => {
+                open.retain(|row| Some(row.id) != settled.closes);
+                occupancy.apply(&park, &settled.passage.moves, park.business_day(NOW));
+                if let Some((id, state)) = settled.ticket {
+                    hot.put(id, state);
+                }
+            }
+            Journaled::TicketChanged { id, state, .. } => hot.put(id, *state),
+            Journaled::Event(_) => {}
+        }
+    }
+    for row in open {
+        occupancy.reserve_anyway(&park, &row.open.admission, NOW);
+        hot.open(row);
+    }
+    let (full, journal) = (Arc::clone(full), Arc::clone(journal));
+    ShardCore {
+        occupancy,
+        park: LivePark::new(park),
+        hot,
+        append: Arc::new(move |entry: Entry| {
+            if full.load(Ordering::Relaxed) {
+                return Err(Box::new(entry));
+            }
+            let record = postcard::to_allocvec(&entry.record).expect("a record");
+            journal.lock().expect("a lock").push(record);
+            if let After::Answer(to, answer) = entry.after {
+                drop(to.send(Ok(answer)));
+            }
+            Ok(())
+        }),
+        relaxed: false,
+    }
+}
+
 fn device() -> DeviceId {
     DeviceId::new("t1").expect("a name")
 }
@@ -214,6 +294,8 @@ enum Step {
     Ask { ticket: usize, lane: u16, out: bool },
     Settle { which: usize, taken: u32 },
     QueueFull(bool),
+    Refund(usize),
+    Crash,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -222,6 +304,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(ticket, lane, out)| Step::Ask { ticket, lane, out }),
         3 => (0..8usize, 0..4u32).prop_map(|(which, taken)| Step::Settle { which, taken }),
         1 => any::<bool>().prop_map(Step::QueueFull),
+        1 => (0..TICKETS).prop_map(Step::Refund),
+        1 => Just(Step::Crash),
     ]
 }
 
@@ -239,6 +323,8 @@ proptest! {
                 }
                 Step::Settle { which, taken } => world.settle(which, taken),
                 Step::QueueFull(full) => world.full.store(full, Ordering::Relaxed),
+                Step::Refund(ticket) => world.refund(ticket),
+                Step::Crash => world.crash(),
             }
             world.invariants();
         }
