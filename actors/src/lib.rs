@@ -17,6 +17,8 @@ mod intake;
 pub mod keys;
 mod ledger;
 mod link;
+#[doc(hidden)]
+pub mod measure;
 mod plane;
 mod pool;
 mod registry;
