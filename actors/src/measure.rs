@@ -223,7 +223,9 @@ fn id_of(n: u64) -> TicketId {
 }
 
 fn digest_of(n: u64) -> Digest {
-    Digest((u128::from(mixed(n ^ (1 << 62))) << 64 | u128::from(mixed(n ^ (1 << 63)))).to_be_bytes())
+    Digest(
+        (u128::from(mixed(n ^ (1 << 62))) << 64 | u128::from(mixed(n ^ (1 << 63)))).to_be_bytes(),
+    )
 }
 
 /// One step of `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
