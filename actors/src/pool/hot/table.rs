@@ -11,9 +11,10 @@ use foldhash::fast::FixedState;
 
 use super::slab::Slab;
 
-/// Shards of the index. One shard at a time doubles, and with ten million rows that moves a few
-/// thousand slots while those who look in this very shard wait; 128 bytes each.
-const SHARDS: usize = 4096;
+/// Shards of the index. One shard at a time doubles, and with ten million rows that moves some five
+/// thousand slots while those who look in this very shard wait. 128 bytes each: more of them would
+/// not stay in the processor's cache, which every look-up needs.
+const SHARDS: usize = 2048;
 
 /// Rows of a key and a value. Rows are never removed.
 pub(super) struct Table<K, V> {
