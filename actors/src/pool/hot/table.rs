@@ -156,7 +156,9 @@ mod tests {
                     table.put(before, (before + 1, before + 1));
                 }
             }
-            readers.into_iter().for_each(|reader| reader.join().expect("a reader"));
+            for reader in readers {
+                reader.join().expect("a reader");
+            }
         });
     }
 }
