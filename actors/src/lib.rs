@@ -21,6 +21,8 @@ pub mod keys;
 mod ledger;
 mod link;
 mod live_park;
+#[doc(hidden)]
+pub mod measure;
 mod plane;
 mod pool;
 mod registry;

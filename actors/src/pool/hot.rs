@@ -1,14 +1,21 @@
 //! The hot state: every ticket, what leads to it, and the open grants, in memory.
 //!
 //! A shard is the only writer of its tickets and their grants; anybody may read. A ticket always
-//! meets the same shard.
+//! meets the same shard. Tickets and credentials stay until the end and lie close together
+//! (`loadtest/README.md` has what they take); grants and codes come and go.
+
+mod slab;
+mod table;
+
+use std::sync::{Mutex, PoisonError};
 
 use dashmap::DashMap;
 use foldhash::fast::FixedState;
 use shanmen_protocols::ids::{GrantId, TicketId};
 use shanmen_rules::TicketState;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
+use self::table::Table;
 use crate::{keys::Digest, ledger::GrantRow};
 
 /// Tickets that one credential leads to, in the order of their issue; nearly always one.
@@ -16,8 +23,13 @@ pub(crate) type Leads = SmallVec<[TicketId; 1]>;
 
 /// All tickets in memory.
 pub(crate) struct HotState {
-    tickets: DashMap<TicketId, TicketState, FixedState>,
-    credentials: DashMap<Digest, Leads, FixedState>,
+    tickets: Table<TicketId, TicketState>,
+    /// The slot of the ticket that a credential leads to, or [`SEVERAL`].
+    credentials: Table<Digest, u32>,
+    /// Where a credential leads that leads to several tickets, or to one not known yet.
+    several: DashMap<Digest, Leads, FixedState>,
+    /// Held while a lead is added: one and another make several.
+    leading: Mutex<()>,
     grants: DashMap<GrantId, GrantRow, FixedState>,
     /// Signed codes that were signed or verified here, by their digest: a signature is checked
     /// once, then the digest answers.
@@ -26,6 +38,8 @@ pub(crate) struct HotState {
 
 /// How many signed codes are remembered.
 const CODES_MAX: usize = 500_000;
+/// Stands for "look in `several`"; no ticket has this slot.
+const SEVERAL: u32 = u32::MAX;
 
 impl HotState {
     /// Nothing yet.
@@ -33,8 +47,10 @@ impl HotState {
         // Ids are random or keyed digests, never chosen by a visitor: a fixed seed does no harm.
         let hash = || FixedState::with_seed(0x5348_414e_4d45_4e00);
         Self {
-            tickets: DashMap::with_hasher(hash()),
-            credentials: DashMap::with_hasher(hash()),
+            tickets: Table::new(hash()),
+            credentials: Table::new(hash()),
+            several: DashMap::with_hasher(hash()),
+            leading: Mutex::new(()),
             grants: DashMap::with_hasher(hash()),
             codes: DashMap::with_hasher(hash()),
         }
@@ -42,29 +58,44 @@ impl HotState {
 
     /// A ticket's state as it is now.
     pub(crate) fn ticket(&self, id: TicketId) -> Option<TicketState> {
-        self.tickets.get(&id).map(|state| state.clone())
+        self.tickets.get(id)
     }
 
     /// Whether a ticket is known.
     pub(crate) fn knows(&self, id: TicketId) -> bool {
-        self.tickets.contains_key(&id)
+        self.tickets.slot(id).is_some()
     }
 
     /// The tickets that a credential leads to.
     pub(crate) fn leads(&self, digest: Digest) -> Leads {
-        self.credentials.get(&digest).map(|leads| leads.clone()).unwrap_or_default()
+        match self.credentials.get(digest) {
+            None => Leads::new(),
+            Some(SEVERAL) => {
+                self.several.get(&digest).map(|leads| leads.clone()).unwrap_or_default()
+            }
+            Some(slot) => smallvec![self.tickets.key(slot)],
+        }
     }
 
     /// Takes a ticket's new state: its shard, the loader and the desk (for new ones) only.
     pub(crate) fn put(&self, id: TicketId, state: TicketState) {
-        self.tickets.insert(id, state);
+        self.tickets.put(id, state);
     }
 
-    /// Lets a credential lead to a ticket.
+    /// Lets a credential lead to a ticket, which should be known by now: that takes less memory.
     pub(crate) fn lead(&self, digest: Digest, ticket: TicketId) {
-        let mut leads = self.credentials.entry(digest).or_default();
+        let _alone = self.leading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = self.tickets.slot(ticket)
+            && self.credentials.add(digest, slot).is_none()
+        {
+            return;
+        }
+        let mut leads = self.leads(digest);
         if !leads.contains(&ticket) {
             leads.push(ticket);
+            // First where the word `SEVERAL` sends a reader to.
+            self.several.insert(digest, leads);
+            self.credentials.put(digest, SEVERAL);
         }
     }
 
@@ -112,4 +143,100 @@ pub(crate) fn shard_of(id: TicketId, shards: usize) -> usize {
     let bytes = id.0.as_bytes();
     let tail = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
     tail as usize % shards.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use shanmen_protocols::time::UnixMs;
+    use shanmen_rules::{IssueTerms, Park, ProductIx, Status};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn id(n: u64) -> TicketId {
+        TicketId(Uuid::from_u64_pair(7, n))
+    }
+
+    fn digest(n: u64) -> Digest {
+        Digest(u128::from(n).to_be_bytes())
+    }
+
+    fn fresh() -> TicketState {
+        let definition = serde_json::from_value(serde_json::json!({
+            "site": { "id": "p", "timezone": "UTC" },
+            "areas": [{ "id": "park" }],
+            "gates": [{ "id": "g", "to": "park" }],
+            "lanes": [{ "id": "n1", "gate": "g" }],
+            "products": [{
+                "id": "single",
+                "validity": { "kind": "fixed", "from": "2020-01-01", "until": "2099-12-31" },
+                "entitlements": [{ "areas": ["park"], "uses": 1 }],
+            }],
+        }));
+        let park = Park::compile(&definition.expect("a definition")).expect("a park");
+        let terms = IssueTerms {
+            product: ProductIx(0),
+            visit_date: None,
+            slot: None,
+            persons: 1,
+            issued_at: UnixMs(1_790_000_000_000),
+            status: Status::Issued,
+        };
+        TicketState::issue(&park, &terms).expect("a ticket")
+    }
+
+    #[test]
+    fn a_credential_leads_to_its_tickets_in_the_order_of_their_issue() {
+        let hot = HotState::new();
+        assert!(hot.leads(digest(1)).is_empty());
+        for n in [3, 1, 2] {
+            hot.put(id(n), fresh());
+            hot.lead(digest(1), id(n));
+            hot.lead(digest(1), id(3));
+            hot.lead(digest(n + 10), id(n));
+        }
+        assert_eq!(hot.leads(digest(1)).as_slice(), [id(3), id(1), id(2)]);
+        assert_eq!(hot.leads(digest(11)).as_slice(), [id(1)]);
+        assert_eq!(hot.sizes(), (3, 0));
+    }
+
+    #[test]
+    fn a_credential_can_come_before_its_ticket() {
+        let hot = HotState::new();
+        hot.lead(digest(1), id(1));
+        assert_eq!(hot.leads(digest(1)).as_slice(), [id(1)]);
+        assert!(!hot.knows(id(1)));
+        hot.put(id(1), fresh());
+        hot.lead(digest(1), id(1));
+        assert_eq!(hot.leads(digest(1)).as_slice(), [id(1)]);
+        assert!(hot.knows(id(1)));
+    }
+
+    #[test]
+    fn an_import_hides_no_ticket_that_is_presented_meanwhile() {
+        let hot = HotState::new();
+        let one = fresh();
+        for n in 0..1_000 {
+            hot.put(id(n), one.clone());
+            hot.lead(digest(n), id(n));
+        }
+        std::thread::scope(|scope| {
+            let importer = scope.spawn(|| {
+                for n in 1_000..60_000 {
+                    hot.put(id(n), one.clone());
+                    hot.lead(digest(n), id(n));
+                    hot.lead(digest(n % 1_000), id(n));
+                }
+            });
+            while !importer.is_finished() {
+                for n in 0..1_000 {
+                    assert_eq!(hot.leads(digest(n)).first(), Some(&id(n)));
+                    let state = hot.ticket(id(n)).expect("a ticket");
+                    hot.put(id(n), state);
+                }
+            }
+        });
+        assert_eq!(hot.leads(digest(5)).len(), 60);
+        assert_eq!(hot.sizes(), (60_000, 0));
+    }
 }

@@ -1,0 +1,239 @@
+//! For `benches/hot.rs` only: the real hot state and the real shard, with a ledger's queue that
+//! takes everything in memory. Nothing here decides or keeps anything by itself.
+//!
+//! Tickets are numbered from 0; number, id, state and credential follow from each other, so the
+//! bench keeps nothing beside what is measured.
+
+use std::{path::Path, sync::Arc};
+
+use shanmen_protocols::{
+    device::{DecisionResult, Outcome, PassageBy},
+    ids::{DeviceId, Direction, ScanId, TicketId},
+    time::UnixMs,
+};
+use shanmen_rules::{
+    IssueTerms, LaneIx, Park, ParkDefinition, Presentation, ProductIx, Status, TicketState,
+};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::{
+    clock::{self, Clock, Stopwatch},
+    flow::Occupancy,
+    keys::Digest,
+    ledger::{self, After, BulkEntry, Committed, Entry, Ledger as _, Rows, TicketRow},
+    live_park::LivePark,
+    pool::{Ask, ByGrant, HotState, Settle, ShardCore},
+};
+
+/// The moment of everything here: 2026-09-21.
+const NOW: UnixMs = UnixMs(1_790_000_000_000);
+/// How many tickets share one bulk write.
+const BULK_ROWS: u64 = 500;
+
+/// Which ticket is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One use.
+    Single,
+    /// As many uses as one likes.
+    Pass,
+}
+
+/// A hot state and a shard over it.
+pub struct Measured {
+    core: ShardCore,
+    device: DeviceId,
+    single: TicketState,
+    pass: TicketState,
+}
+
+impl Measured {
+    /// An empty hot state.
+    pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        let park = Arc::new(park()?);
+        let append = |entry: Entry| {
+            match entry.after {
+                After::Answer(to, answer) => drop(to.send(Ok(answer))),
+                After::Ack(to) => drop(to.send(Ok(Committed { at: NOW, n: 1 }))),
+                After::Nothing => {}
+            }
+            Ok(())
+        };
+        Ok(Self {
+            single: issued(&park, Kind::Single)?,
+            pass: issued(&park, Kind::Pass)?,
+            core: ShardCore {
+                occupancy: Arc::new(Occupancy::new(&park, park.business_day(NOW))),
+                park: LivePark::new(park),
+                hot: Arc::new(HotState::new()),
+                append: Arc::new(append),
+                relaxed: false,
+            },
+            device: DeviceId::new("t1")?,
+        })
+    }
+
+    /// Puts a fresh ticket.
+    pub fn put(&self, n: u64, kind: Kind) {
+        let state = match kind {
+            Kind::Single => &self.single,
+            Kind::Pass => &self.pass,
+        };
+        self.core.hot.put(id_of(n), state.clone());
+    }
+
+    /// Lets a ticket's credential lead to it.
+    pub fn lead(&self, n: u64) {
+        self.core.hot.lead(digest_of(n), id_of(n));
+    }
+
+    /// Looks a ticket up by its id; true when it is there.
+    pub fn ticket(&self, n: u64) -> bool {
+        self.core.hot.ticket(id_of(n)).is_some()
+    }
+
+    /// Looks up by credential what leads to a ticket; true when it leads to it alone.
+    pub fn leads(&self, n: u64) -> bool {
+        self.core.hot.leads(digest_of(n)).as_slice() == [id_of(n)]
+    }
+
+    /// Shows a credential at the gate and, when it is granted, lets the visitor pass: the look-up,
+    /// the decision with its answer received, the passage with its commit received. True when it
+    /// was granted.
+    pub fn present(&self, n: u64) -> bool {
+        let ticket = self.core.hot.leads(digest_of(n)).first().copied();
+        let (answer, mut answered) = oneshot::channel();
+        self.core.ask(Ask {
+            scan: ScanId(Uuid::from_u64_pair(mixed(n), n)),
+            device: self.device.clone(),
+            presentation: Presentation::new(NOW, LaneIx(0), Direction::In),
+            ticket,
+            code_fault: None,
+            answer,
+        });
+        let Ok(Ok(answer)) = answered.try_recv() else { return false };
+        let Some(row) = answer.grant.and_then(|grant| self.core.hot.grant(grant)) else {
+            return false;
+        };
+        let (done, mut settled) = oneshot::channel();
+        self.core.settle(Settle {
+            by_grant: ByGrant::Open(Box::new(row)),
+            at: NOW,
+            now: NOW,
+            time_known: true,
+            outcome: Outcome::Taken,
+            count: None,
+            by: PassageBy::Server,
+            device: self.device.clone(),
+            event: None,
+            audit: None,
+            done,
+        });
+        let committed = settled.try_recv().is_ok_and(|settled| {
+            settled.is_ok_and(|mut passed| passed.committed.try_recv().is_ok())
+        });
+        committed && answer.result == DecisionResult::Grant
+    }
+
+    /// Loads a ledger into the hot state, as a start does: tickets, seconds.
+    pub fn load(&self, folder: &Path) -> Result<(usize, f64), Box<dyn std::error::Error>> {
+        let runtime = runtime()?;
+        let _inside = runtime.enter();
+        let watch = Stopwatch::start();
+        let ledger = ledger::open(folder, Clock::of(|| NOW))?;
+        let hot = &self.core.hot;
+        ledger.load(
+            NOW,
+            Rows {
+                ticket: &mut |id, blob| {
+                    hot.put(id, ledger::ticket_state(blob)?);
+                    Ok(())
+                },
+                credential: &mut |digest, ticket| hot.lead(Digest(digest), ticket),
+            },
+        )?;
+        let seconds = watch.seconds();
+        ledger.stop();
+        Ok((hot.sizes().0, seconds))
+    }
+}
+
+/// Writes tickets with one credential each into a new ledger, through its bulk queue.
+pub fn fill(folder: &Path, tickets: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let state = issued(&park()?, Kind::Single)?;
+    runtime()?.block_on(async {
+        let ledger = ledger::open(folder, Clock::of(clock::system_now))?;
+        for first in (0..tickets).step_by(usize::try_from(BULK_ROWS)?) {
+            let rows = (first..tickets.min(first + BULK_ROWS)).map(|n| TicketRow {
+                id: id_of(n),
+                state: state.clone(),
+                credentials: vec![digest_of(n)],
+                holder: None,
+            });
+            let (done, committed) = oneshot::channel();
+            ledger.append_bulk(BulkEntry { tickets: rows.collect(), done }).await?;
+            committed.await??;
+        }
+        ledger.stop();
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}
+
+fn park() -> Result<Park, Box<dyn std::error::Error>> {
+    let definition: ParkDefinition = serde_json::from_value(serde_json::json!({
+        "site": { "id": "p", "timezone": "Asia/Shanghai" },
+        "areas": [{ "id": "park", "capacity": { "instant": 2_000_000_000 } }],
+        "gates": [{ "id": "g", "from": "outside", "to": "park" }],
+        "lanes": [{ "id": "n1", "gate": "g" }],
+        "products": [
+            { "id": "single", "class": "adult",
+              "validity": { "kind": "fixed", "from": "2020-01-01", "until": "2099-12-31" },
+              "entitlements": [{ "areas": ["park"], "uses": 1 }] },
+            { "id": "pass", "class": "adult",
+              "validity": { "kind": "fixed", "from": "2020-01-01", "until": "2099-12-31" },
+              "entitlements": [{ "areas": ["park"] }] },
+        ],
+    }))?;
+    Park::compile(&definition).map_err(|faults| format!("{faults:?}").into())
+}
+
+fn issued(park: &Park, kind: Kind) -> Result<TicketState, Box<dyn std::error::Error>> {
+    let terms = IssueTerms {
+        product: ProductIx(u16::from(kind == Kind::Pass)),
+        visit_date: None,
+        slot: None,
+        persons: 1,
+        issued_at: NOW,
+        status: Status::Issued,
+    };
+    TicketState::issue(park, &terms).map_err(|fault| fault.to_string().into())
+}
+
+/// Like a fresh id (UUID version 7) of a sale of 64 tickets a millisecond.
+fn id_of(n: u64) -> TicketId {
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&mixed(n).to_be_bytes());
+    random[8..].copy_from_slice(&mixed(!n).to_be_bytes()[..2]);
+    let at_ms = NOW.0.unsigned_abs() + n / 64;
+    TicketId(uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid())
+}
+
+fn digest_of(n: u64) -> Digest {
+    Digest(
+        (u128::from(mixed(n ^ (1 << 62))) << 64 | u128::from(mixed(n ^ (1 << 63)))).to_be_bytes(),
+    )
+}
+
+/// One step of `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+/// 2014): a number as if at random, a different one for each `n`.
+pub fn mixed(n: u64) -> u64 {
+    let n = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let n = (n ^ (n >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    n ^ (n >> 31)
+}
