@@ -37,7 +37,9 @@
 //!   own optional list `gates`.
 //! - A ticket is one person (or `persons` of them): presented again while inside, it moves from
 //!   where it was, and the occupancy does not grow.
-//! - A ticket's blob holds indexes: keep the ids beside it, see [`TicketState::reindex`].
+//! - **Capacity levels**: `stop_entry` holds people back at its percent of `instant` or `daily`, never
+//!   above 100; `stop_sales` is asked by the desk; `announce` and `slow` are shown, and people act.
+//! - A ticket's blob holds indexes: an index never changes its meaning, see [`ProductVersion`].
 //!
 //! Deliberately absent: occupancy (flow owns it and answers through [`Room`]), the repeat of a
 //! scan id (the device's twin answers it), signed codes (`protocols`).

@@ -6,8 +6,8 @@
 //! [`record`](TicketState::record) in `passage.rs`. All counts of people and admissions are in
 //! person-admissions: a group of 30 with one use has 30.
 //!
-//! Kept as a blob it begins with a version. It holds indexes of areas, gates and products, so who
-//! keeps it across a change of the definition calls [`TicketState::reindex`].
+//! Kept as a blob it begins with a version. It holds indexes of areas, gates and products, which
+//! whoever keeps it must never give another meaning.
 
 mod issue;
 
@@ -216,26 +216,6 @@ impl TicketState {
     /// Persons with an open grant to enter.
     pub fn reserved(&self) -> u16 {
         self.0.reserved
-    }
-
-    /// Carries the state over to another [`Park`]: each index becomes what `map` says. What has
-    /// gone from the definition is forgotten; `product` must be given.
-    pub fn reindex(
-        &mut self,
-        product: ProductIx,
-        area: impl Fn(AreaIx) -> Option<AreaIx>,
-        gate: impl Fn(GateIx) -> Option<GateIx>,
-    ) {
-        self.0.product = product;
-        let places: Places = self
-            .places()
-            .filter_map(|place| Some(Place { area: area(place.area)?, ..place }))
-            .collect();
-        self.put_places(&places);
-        for ix in 0..self.uses().count() {
-            let known = self.use_of(ix).gate().and_then(&gate);
-            self.use_mut(ix).gate = known.map_or(0, |gate| gate.0.saturating_add(1));
-        }
     }
 
     /// All person-admissions of `entitlement`.
