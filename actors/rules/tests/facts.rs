@@ -62,12 +62,20 @@ fn closed_hours_says_when_it_opens_next_today() {
 }
 
 #[test]
-fn closed_hours_says_no_opening_that_is_now() {
-    // At 18:00 the second of two ranges begins, which is in.
-    let park = product("daily_hours = [{ from = \"18:00\", until = \"18:01\" }]");
+fn closed_hours_sends_nobody_to_hours_that_the_clock_skips() {
+    // Berlin, 2026-03-29: 02:00 becomes 03:00.
+    let text = support::PARK.replace("Asia/Shanghai", "Europe/Berlin");
+    let product = OPEN.replacen(
+        "id = \"p\"",
+        "id = \"p\"\ndaily_hours = [{ from = \"02:15\", until = \"02:45\" }]",
+        1,
+    );
+    let park = Park::compile(&toml::from_str(&format!("{text}{product}")).unwrap()).unwrap();
     let ticket = ticket(&park, 1);
-    assert_eq!(reason(&park, &ticket, clock("18:00")), Reason::Ok);
-    assert_eq!(refusal(&park, &ticket, clock("18:01")).1.come_back_at, None);
+    let jump = at("2026-03-29T03:00:00+02:00");
+    let (reason, facts) = refusal(&park, &ticket, jump.plus_ms(-1));
+    assert_eq!((reason, facts.come_back_at), (Reason::ClosedHours, Some(jump)));
+    assert_eq!(refusal(&park, &ticket, jump).1.come_back_at, None, "it is that moment now");
 }
 
 #[test]
