@@ -183,19 +183,6 @@ fn an_exit_comes_from_where_the_ticket_is_today() {
     assert_eq!(from(at("2026-10-02T10:00:00+08:00")), area(&park, "park"));
 }
 
-#[test]
-fn a_ticket_is_carried_over_to_a_park_whose_areas_have_moved() {
-    let before = park(PACKAGE);
-    let mut ticket = ticket(&before, 1);
-    pass(&before, &mut ticket, "m1", In, clock("09:00"));
-    let first = "[[areas]]\nid = \"garden\"\n[[areas]]\nid = \"park\"";
-    let text = support::PARK.replacen("[[areas]]\nid = \"park\"", first, 1);
-    let after = Park::compile(&toml::from_str(&format!("{text}{PACKAGE}")).unwrap()).unwrap();
-    let area = |ix: AreaIx| after.area_ix(before.area(ix).id.as_str());
-    ticket.reindex(after.product_ix("p").unwrap(), area, Some);
-    is_in(&after, &ticket, &[("museum", 1)]);
-}
-
 /// One use, one re-entry within four hours and after half an hour.
 const BACK: &str = "uses = 1\nreentry = { count = 1, within = \"4h\", min_away = \"30m\" }";
 

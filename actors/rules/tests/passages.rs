@@ -194,25 +194,6 @@ fn ten_million_tickets_fit_into_memory() {
 }
 
 #[test]
-fn a_ticket_is_carried_over_to_a_park_whose_parts_have_moved() {
-    let park = park_with("uses = 1");
-    let mut ticket = ticket(&park, 1);
-    pass(&park, &mut ticket, "s1", In, clock("09:00"));
-    let more = "[[products]]\nid = \"other\"\n[[products.entitlements]]\nareas = [\"park\"]\n";
-    let later = support::park(&format!(
-        "{more}[[products]]\nid = \"p\"\n\
-         validity = {{ kind = \"fixed\", from = \"2026-01-01\", until = \"2026-12-31\" }}\n\
-         [[products.entitlements]]\nareas = [\"park\"]\nuses = 1\n"
-    ));
-    ticket.reindex(later.product_ix("p").unwrap(), Some, Some);
-    let verdict = ask(&later, &ticket, "n1", In, clock("10:00"));
-    let Verdict::Deny { reason: Reason::AlreadyUsed, facts } = verdict else {
-        panic!("{verdict:?}")
-    };
-    assert_eq!((facts.gate, facts.used_at), (later.gate_ix("south"), Some(clock("09:00"))));
-}
-
-#[test]
 fn a_new_admission_brings_its_own_re_entries() {
     let park = park_with("uses = 2\nreentry = { count = 1, within = \"4h\" }");
     let mut ticket = ticket(&park, 1);
