@@ -57,7 +57,7 @@ impl Catalogue {
 
     /// One product with its versions.
     pub(crate) async fn one(&self, id: &str) -> Result<ProductView, Fault> {
-        view(&*self.rows.lock().await, id).ok_or(Fault::NotFound("product"))
+        view(&self.rows.lock().await, id).ok_or(Fault::NotFound("product"))
     }
 
     /// Adds or changes a product, and puts it in force at all gates.

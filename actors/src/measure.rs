@@ -7,8 +7,8 @@
 use std::{path::Path, sync::Arc};
 
 use shanmen_protocols::{
-    device::{DecisionResult, Outcome, PassageBy},
-    ids::{DeviceId, Direction, ScanId, TicketId},
+    device::{Outcome, PassageBy},
+    ids::{DeviceId, Direction, GrantId, ScanId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{
@@ -98,10 +98,14 @@ impl Measured {
         self.core.hot.leads(digest_of(n)).as_slice() == [id_of(n)]
     }
 
-    /// Shows a credential at the gate and, when it is granted, lets the visitor pass: the look-up,
-    /// the decision with its answer received, the passage with its commit received. True when it
+    /// Shows a credential at the gate, and when it is granted lets the visitor pass. True when it
     /// was granted.
     pub fn present(&self, n: u64) -> bool {
+        self.ask(n).is_some_and(|grant| self.pass(grant))
+    }
+
+    /// Shows a credential at the gate: the look-up, the decision, its answer received.
+    pub fn ask(&self, n: u64) -> Option<GrantId> {
         let ticket = self.core.hot.leads(digest_of(n)).first().copied();
         let (answer, mut answered) = oneshot::channel();
         self.core.ask(Ask {
@@ -112,10 +116,12 @@ impl Measured {
             code_fault: None,
             answer,
         });
-        let Ok(Ok(answer)) = answered.try_recv() else { return false };
-        let Some(row) = answer.grant.and_then(|grant| self.core.hot.grant(grant)) else {
-            return false;
-        };
+        answered.try_recv().ok()?.ok()?.grant
+    }
+
+    /// Lets the visitor of a grant pass: the passage with its commit received.
+    pub fn pass(&self, grant: GrantId) -> bool {
+        let Some(row) = self.core.hot.grant(grant) else { return false };
         let (done, mut settled) = oneshot::channel();
         self.core.settle(Settle {
             by_grant: ByGrant::Open(Box::new(row)),
@@ -130,10 +136,9 @@ impl Measured {
             audit: None,
             done,
         });
-        let committed = settled.try_recv().is_ok_and(|settled| {
+        settled.try_recv().is_ok_and(|settled| {
             settled.is_ok_and(|mut passed| passed.committed.try_recv().is_ok())
-        });
-        committed && answer.result == DecisionResult::Grant
+        })
     }
 
     /// Loads a ledger into the hot state, as a start does: tickets, seconds.

@@ -20,14 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    accounts::Accounts,
     api::{Claim, ClaimRequest, DeviceView, EnrolRequest, Enrolled, Fault, Readiness},
-    blocked::BlockedDesk,
-    capacity::Capacity,
-    catalogue::Catalogue,
     clock::Clock,
-    desk::Desk,
-    enrolment::Enrolment,
     flow::FlowSender,
     intake::Intake,
     keys::KeyRing,
@@ -43,6 +37,7 @@ mod office;
 mod start;
 
 pub use office::Importer;
+use office::Office;
 
 /// How long what is on its way may take to finish at a stop.
 const SETTLE_WAIT: Duration = Duration::from_millis(300);
@@ -53,9 +48,7 @@ pub struct ControlPlane(Arc<Inner>);
 
 struct Inner {
     park: LivePark,
-    catalogue: Catalogue,
-    capacity: Arc<Capacity>,
-    blocked: BlockedDesk,
+    office: Office,
     clock: Clock,
     keys: KeyRing,
     ledger: Arc<SqliteLedger>,
@@ -63,9 +56,6 @@ struct Inner {
     shared: Arc<Shared>,
     intake: Arc<Intake>,
     registry: Arc<Registry>,
-    desk: Desk,
-    enrolment: Enrolment,
-    accounts: Accounts,
     api: actix::Addr<Twin>,
     flow: FlowSender,
     deltas: broadcast::Sender<Arc<Delta>>,
@@ -173,7 +163,7 @@ impl ControlPlane {
     pub async fn approve(&self, id: &DeviceId, actor: &str) -> Result<(), Fault> {
         let (plane, id, actor) = (self.clone(), id.clone(), actor.to_owned());
         to_the_end(async move {
-            plane.0.enrolment.approve(&id, &actor).await?;
+            plane.0.office.enrolment.approve(&id, &actor).await?;
             plane.show(&id);
             Ok(())
         })
@@ -190,14 +180,14 @@ impl ControlPlane {
 
     /// Makes a one-time claim code.
     pub async fn claim(&self, request: ClaimRequest, actor: &str) -> Result<Claim, Fault> {
-        self.0.enrolment.claim(request, actor).await
+        self.0.office.enrolment.claim(request, actor).await
     }
 
     /// Trades a claim for a login, once.
     pub async fn enrol(&self, request: EnrolRequest) -> Result<Enrolled, Fault> {
         let plane = self.clone();
         to_the_end(async move {
-            let (enrolled, _) = plane.0.enrolment.enrol(request).await?;
+            let (enrolled, _) = plane.0.office.enrolment.enrol(request).await?;
             plane.show(&enrolled.device);
             Ok(enrolled)
         })

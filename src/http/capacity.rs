@@ -28,7 +28,7 @@ pub(super) struct Areas {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Area {
     /// Its id.
-    area: String,
+    id: String,
     /// What it bears.
     capacity: Persons,
     /// Where entry stops: the capacity, or a share of it where a level says so.
@@ -84,7 +84,7 @@ impl Area {
     fn of(view: api::CapacityView, times: &Times) -> Self {
         let persons = |limits: Limits| Persons { instant: limits.instant, daily: limits.daily };
         Self {
-            area: view.area.to_string(),
+            id: view.area.to_string(),
             capacity: persons(view.capacity),
             entry_limit: persons(view.entry_limits),
             inside: view.inside,

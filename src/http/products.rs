@@ -51,7 +51,8 @@ pub(super) struct Versions {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Version {
     /// From 1 on.
-    version: u32,
+    #[serde(rename = "version")]
+    number: u32,
     /// When it was made (RFC 3339); null for one from before versions were kept.
     at: Option<String>,
     /// Who made it; `config` for the configuration file.
@@ -96,7 +97,7 @@ impl Product {
 impl Version {
     fn of(view: api::VersionView, times: &Times) -> Self {
         Self {
-            version: view.version,
+            number: view.version,
             at: (view.at.0 > 0).then(|| times.text(view.at)),
             by: view.actor,
             reason: view.reason,

@@ -9,7 +9,7 @@ use crate::support::{Server, device::Device, park, today};
 
 fn area<'a>(areas: &'a Value, id: &str) -> &'a Value {
     let rows = areas.as_array().expect("areas");
-    rows.iter().find(|row| row["area"] == id || row["id"] == id).expect("the area")
+    rows.iter().find(|row| row["id"] == id).expect("the area")
 }
 
 async fn walk_in(lane: &mut Device, code: &str) {

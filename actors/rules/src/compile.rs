@@ -59,7 +59,7 @@ impl Faults {
     }
 
     /// Nothing, or all faults with their paths beginning at the part that was checked alone.
-    fn from_the_root(mut self) -> Result<(), Vec<Fault>> {
+    fn or_nothing(mut self) -> Result<(), Vec<Fault>> {
         for fault in &mut self.0 {
             if let Some(path) = fault.path.strip_prefix('.') {
                 fault.path = path.to_owned();
@@ -135,7 +135,7 @@ impl Park {
             &self.names,
             &mut faults,
         );
-        faults.from_the_root()
+        faults.or_nothing()
     }
 }
 

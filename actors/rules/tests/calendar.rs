@@ -112,3 +112,21 @@ proptest! {
         prop_assert_eq!(park.business_day(began), day);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_wall_clock_is_the_zone_s_own_at_any_time(
+        zone in prop::sample::select(&ZONES[..]),
+        // 1970 to 2200: clocks that were once changed, and those that still are.
+        ms in 0_i64..7_258_118_400_000,
+    ) {
+        let moment = park(zone, "00:00").moment(UnixMs(ms));
+        let shown = jiff::Timestamp::from_millisecond(ms).unwrap().in_tz(zone).unwrap();
+        let (hour, minute, second) = (shown.hour(), shown.minute(), shown.second());
+        let seconds = i32::from(hour) * 3_600 + i32::from(minute) * 60 + i32::from(second);
+        prop_assert_eq!(i64::from(moment.second_of_day), i64::from(seconds));
+        prop_assert_eq!(moment.day.to_string(), shown.date().to_string());
+    }
+}

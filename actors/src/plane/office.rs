@@ -1,36 +1,127 @@
 //! What the office asks: tickets, products, the room in the areas, people, accounts.
 
+use std::sync::Arc;
+
 use shanmen_protocols::{
     device::Credential,
     ids::{AreaId, TicketId},
     time::UnixMs,
 };
-use shanmen_rules::Status;
+use shanmen_rules::{ParkDefinition, Status};
 use uuid::Uuid;
 
 use super::{ControlPlane, to_the_end};
 use crate::{
-    accounts::TokenOf,
+    accounts::{Accounts, TokenOf},
     api::{
         Account, AuditLine, AuditQuery, BlockedPerson, CapacityView, Fault, IssuedTicket,
         NewTicket, ProductChange, ProductChanged, ProductView, RejectedLine, SwipeQuery, SwipeView,
         TicketView,
     },
-    catalogue::{self},
-    desk::BULK_ROWS,
-    ledger::{self, Ledger},
+    blocked::{Blocked, BlockedDesk},
+    capacity::Capacity,
+    catalogue::{self, Catalogue},
+    clock::Clock,
+    desk::{BULK_ROWS, Desk},
+    enrolment::Enrolment,
+    flow::{Occupancy, Sold},
+    keys::{Digest, KeyRing},
+    ledger::{self, Ledger, OverrideRow, ProductRow, SqliteLedger, TokenRow},
+    live_park::LivePark,
+    pool::{HotState, Pool},
+    registry::Registry,
     twin::fault,
 };
+
+/// Those who work for the office, off the path of a scan.
+pub(super) struct Office {
+    pub(super) desk: Desk,
+    pub(super) enrolment: Enrolment,
+    pub(super) accounts: Accounts,
+    catalogue: Catalogue,
+    capacity: Arc<Capacity>,
+    blocked: BlockedDesk,
+}
+
+/// What they work with.
+pub(super) struct OfficeParts {
+    pub(super) park: LivePark,
+    pub(super) place: ParkDefinition,
+    pub(super) products: Vec<ProductRow>,
+    pub(super) keys: KeyRing,
+    pub(super) hot: Arc<HotState>,
+    pub(super) occupancy: Arc<Occupancy>,
+    pub(super) sold: Arc<Sold>,
+    pub(super) list: Arc<Blocked>,
+    pub(super) pool: Pool,
+    pub(super) ledger: Arc<SqliteLedger>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) clock: Clock,
+    pub(super) tokens: Vec<TokenRow>,
+    pub(super) overrides: Vec<OverrideRow>,
+    pub(super) blocked: Vec<(Digest, BlockedPerson)>,
+}
+
+impl Office {
+    /// Opens it with what the ledger has of it.
+    pub(super) fn open(parts: OfficeParts) -> Self {
+        let OfficeParts { park, place, products, keys, hot, occupancy, sold, .. } = parts;
+        let OfficeParts { list, pool, ledger, registry, clock, .. } = parts;
+        let capacity = Arc::new(Capacity::new(
+            park.clone(),
+            (occupancy, sold),
+            Arc::clone(&ledger),
+            clock.clone(),
+            parts.overrides,
+        ));
+        let blocked = BlockedDesk::new(
+            Arc::clone(&list),
+            keys.clone(),
+            Arc::clone(&hot),
+            Arc::clone(&ledger),
+            clock.clone(),
+            parts.blocked,
+        );
+        Self {
+            enrolment: Enrolment {
+                park: park.full(),
+                ledger: Arc::clone(&ledger),
+                registry,
+                clock: clock.clone(),
+            },
+            accounts: Accounts::new(Arc::clone(&ledger), clock.clone(), parts.tokens),
+            catalogue: Catalogue::new(
+                park.clone(),
+                place,
+                products,
+                Arc::clone(&ledger),
+                clock.clone(),
+            ),
+            desk: Desk {
+                park,
+                capacity: Arc::clone(&capacity),
+                blocked: list,
+                keys,
+                hot,
+                pool,
+                ledger,
+                clock,
+            },
+            capacity,
+            blocked,
+        }
+    }
+}
 
 impl ControlPlane {
     /// All products by the order in which they were first seen.
     pub async fn products(&self) -> Vec<ProductView> {
-        self.0.catalogue.all().await
+        self.0.office.catalogue.all().await
     }
 
     /// One product with its versions.
     pub async fn product(&self, id: &str) -> Result<ProductView, Fault> {
-        self.0.catalogue.one(id).await
+        self.0.office.catalogue.one(id).await
     }
 
     /// Adds or changes a product: in force at all gates when this returns.
@@ -40,12 +131,12 @@ impl ControlPlane {
         actor: &str,
     ) -> Result<(ProductView, ProductChanged), Fault> {
         let (plane, actor) = (self.clone(), actor.to_owned());
-        to_the_end(async move { plane.0.catalogue.put(change, &actor).await }).await?
+        to_the_end(async move { plane.0.office.catalogue.put(change, &actor).await }).await?
     }
 
     /// The areas' counts against their capacities.
     pub fn capacity(&self) -> Vec<CapacityView> {
-        self.0.capacity.all()
+        self.0.office.capacity.all()
     }
 
     /// Lets people into an area although it is full for so many minutes, on record; 0 ends that.
@@ -58,15 +149,15 @@ impl ControlPlane {
     ) -> Result<CapacityView, Fault> {
         let (plane, area) = (self.clone(), area.clone());
         let (reason, actor) = (reason.to_owned(), actor.to_owned());
-        to_the_end(
-            async move { plane.0.capacity.override_for(&area, minutes, &reason, &actor).await },
-        )
+        to_the_end(async move {
+            plane.0.office.capacity.override_for(&area, minutes, &reason, &actor).await
+        })
         .await?
     }
 
     /// People who are not let in, the newest entry first.
     pub fn blocked_persons(&self) -> Vec<BlockedPerson> {
-        self.0.blocked.all()
+        self.0.office.blocked.all()
     }
 
     /// Lets nobody in who shows this credential or comes with a ticket that it leads to.
@@ -77,13 +168,14 @@ impl ControlPlane {
         actor: &str,
     ) -> Result<BlockedPerson, Fault> {
         let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
-        to_the_end(async move { plane.0.blocked.block(&shown, &reason, &actor).await }).await?
+        to_the_end(async move { plane.0.office.blocked.block(&shown, &reason, &actor).await })
+            .await?
     }
 
     /// Lets somebody in again.
     pub async fn unblock_person(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), Fault> {
         let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
-        to_the_end(async move { plane.0.blocked.unblock(id, &reason, &actor).await }).await?
+        to_the_end(async move { plane.0.office.blocked.unblock(id, &reason, &actor).await }).await?
     }
 
     /// Swipes of the cards whose class is wanted, the newest first.
@@ -111,7 +203,8 @@ impl ControlPlane {
         idempotency: Option<String>,
     ) -> Result<Vec<IssuedTicket>, Fault> {
         let (plane, actor) = (self.clone(), actor.to_owned());
-        to_the_end(async move { plane.0.desk.issue(tickets, &actor, idempotency).await }).await?
+        to_the_end(async move { plane.0.office.desk.issue(tickets, &actor, idempotency).await })
+            .await?
     }
 
     /// Begins an import.
@@ -121,12 +214,12 @@ impl ControlPlane {
 
     /// A ticket with its history.
     pub async fn ticket(&self, id: TicketId) -> Result<TicketView, Fault> {
-        self.0.desk.ticket(id).await
+        self.0.office.desk.ticket(id).await
     }
 
     /// The signed code of a ticket, for its picture.
     pub fn code(&self, id: TicketId) -> Result<String, Fault> {
-        self.0.desk.code(id)
+        self.0.office.desk.code(id)
     }
 
     /// Voids, freezes, unfreezes or refunds a ticket, with a reason on the audit trail.
@@ -137,7 +230,7 @@ impl ControlPlane {
         reason: &str,
         actor: &str,
     ) -> Result<(), Fault> {
-        self.0.desk.set_status(id, status, reason, actor).await
+        self.0.office.desk.set_status(id, status, reason, actor).await
     }
 
     /// Raises the issue number: the old code is superseded; gives the new one.
@@ -147,23 +240,23 @@ impl ControlPlane {
         reason: &str,
         actor: &str,
     ) -> Result<IssuedTicket, Fault> {
-        self.0.desk.reissue(id, reason, actor).await
+        self.0.office.desk.reissue(id, reason, actor).await
     }
 
     /// An account by its name.
     pub async fn account(&self, user: &str) -> Result<Option<Account>, Fault> {
-        self.0.accounts.account(user).await
+        self.0.office.accounts.account(user).await
     }
 
     /// All accounts, by name.
     pub async fn accounts(&self) -> Result<Vec<Account>, Fault> {
-        self.0.accounts.all().await
+        self.0.office.accounts.all().await
     }
 
     /// Adds or replaces an account.
     pub async fn put_account(&self, account: Account) -> Result<(), Fault> {
         let plane = self.clone();
-        to_the_end(async move { plane.0.accounts.put(account).await }).await?
+        to_the_end(async move { plane.0.office.accounts.put(account).await }).await?
     }
 
     /// Keeps a token: its digest (BLAKE3), whose it is, its roles and its end.
@@ -175,18 +268,20 @@ impl ControlPlane {
         expires: UnixMs,
     ) -> Result<(), Fault> {
         let (plane, user, roles) = (self.clone(), user.to_owned(), roles.to_vec());
-        to_the_end(async move { plane.0.accounts.put_token(digest, &user, &roles, expires).await })
-            .await?
+        to_the_end(async move {
+            plane.0.office.accounts.put_token(digest, &user, &roles, expires).await
+        })
+        .await?
     }
 
     /// Whose token it is: user, roles, end. In memory. None when unknown or over.
     pub fn token(&self, digest: &[u8; 32]) -> Option<TokenOf> {
-        self.0.accounts.token(digest)
+        self.0.office.accounts.token(digest)
     }
 
     /// Writes to the audit trail.
     pub async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
-        self.0.accounts.audit(line).await
+        self.0.office.accounts.audit(line).await
     }
 }
 
@@ -204,7 +299,7 @@ impl Importer {
     /// Takes one batch of parsed lines with their numbers: all of it, or none with the reasons.
     pub async fn push(&mut self, batch: Vec<(u64, NewTicket)>) -> Result<u64, Vec<RejectedLine>> {
         let (plane, lines) = (self.plane.clone(), batch.first().map_or(0, |(line, _)| *line));
-        let count = to_the_end(async move { plane.0.desk.import(batch).await })
+        let count = to_the_end(async move { plane.0.office.desk.import(batch).await })
             .await
             .map_err(|error| vec![RejectedLine { line: lines, reason: error.to_string() }])??;
         self.accepted += count;
@@ -220,7 +315,7 @@ impl Importer {
             target: String::new(),
             note: format!("{} tickets", self.accepted),
         };
-        self.plane.0.accounts.audit(line).await?;
+        self.plane.0.office.accounts.audit(line).await?;
         Ok(self.accepted)
     }
 }

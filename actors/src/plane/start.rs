@@ -4,22 +4,22 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use shanmen_protocols::{
     device::Hello,
-    ids::{DeviceId, DeviceKind},
+    ids::{DeviceId, DeviceKind, SiteId},
     reason::Lang,
 };
 use shanmen_rules::{Park, ParkDefinition};
 use tokio::sync::watch;
 
-use super::{ControlPlane, Inner};
+use super::{
+    ControlPlane, Inner,
+    office::{Office, OfficeParts},
+};
 use crate::{
-    accounts::Accounts,
     api::{BrokerChoice, DeviceStanding, Durability, Fault, Settings},
-    blocked::{Blocked, BlockedDesk},
-    capacity::Capacity,
-    catalogue::{self, Catalogue},
+    blocked::Blocked,
+    catalogue::{self},
     clock::{Clock, Stopwatch},
-    desk::Desk,
-    enrolment::{self, Enrolment},
+    enrolment::{self},
     flow::{Flow, FlowParts, Occupancy, Sold},
     intake::Intake,
     keys::Digest,
@@ -70,28 +70,11 @@ impl ControlPlane {
         let deltas = flow.deltas();
         let flow = flow.start(stage.side());
 
-        let capacity = Arc::new(Capacity::new(
-            live.clone(),
-            (Arc::clone(&occupancy), sold),
-            Arc::clone(&ledger),
-            clock.clone(),
-            loaded.overrides,
-        ));
-        let list = Arc::new(Blocked::default());
-        let blocked = BlockedDesk::new(
-            Arc::clone(&list),
-            settings.keys.clone(),
-            Arc::clone(&hot),
-            Arc::clone(&ledger),
-            clock.clone(),
-            loaded.blocked,
-        );
-
         let queue = Arc::clone(&ledger);
         let core = ShardCore {
             park: live.clone(),
             hot: Arc::clone(&hot),
-            occupancy,
+            occupancy: Arc::clone(&occupancy),
             append: Arc::new(move |entry| queue.append(entry)),
             relaxed: settings.durability == Durability::Relaxed,
         };
@@ -99,14 +82,8 @@ impl ControlPlane {
 
         let intake = Arc::new(Intake::new(site.clone(), clock.clone(), Arc::clone(&registry)));
         let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
-        let link: Arc<dyn Link> = match &settings.broker {
-            BrokerChoice::Embedded(listen) => Arc::new(
-                EmbeddedBroker::start(*listen, site.clone(), Arc::clone(&registry), uplinks)
-                    .await
-                    .map_err(Fault::Internal)?,
-            ),
-            BrokerChoice::Outside(broker) => Arc::new(OutsideLink::start(broker, &site, uplinks)),
-        };
+        let link = start_link(&settings.broker, &site, &registry, uplinks).await?;
+        let list = Arc::new(Blocked::default());
         let shared = Arc::new(Shared {
             park: live.clone(),
             keys: settings.keys.clone(),
@@ -130,32 +107,23 @@ impl ControlPlane {
         let (stop, stopped) = watch::channel(false);
         let watch = Watch::new(Arc::clone(&shared)).run(stopped);
         let plane = Self(Arc::new(Inner {
-            desk: Desk {
+            office: Office::open(OfficeParts {
                 park: live.clone(),
-                capacity: Arc::clone(&capacity),
-                blocked: list,
+                place,
+                products,
                 keys: settings.keys.clone(),
                 hot,
+                occupancy,
+                sold,
+                list,
                 pool,
-                ledger: Arc::clone(&ledger),
-                clock: clock.clone(),
-            },
-            enrolment: Enrolment {
-                park,
                 ledger: Arc::clone(&ledger),
                 registry: Arc::clone(&registry),
                 clock: clock.clone(),
-            },
-            accounts: Accounts::new(Arc::clone(&ledger), clock.clone(), loaded.tokens),
-            catalogue: Catalogue::new(
-                live.clone(),
-                place,
-                products,
-                Arc::clone(&ledger),
-                clock.clone(),
-            ),
-            capacity,
-            blocked,
+                tokens: loaded.tokens,
+                overrides: loaded.overrides,
+                blocked: loaded.blocked,
+            }),
             park: live,
             clock,
             keys: settings.keys,
@@ -218,6 +186,22 @@ impl ControlPlane {
             tracing::debug!(device = %id, "its twin is busy; it says hello again");
         }
     }
+}
+
+async fn start_link(
+    broker: &BrokerChoice,
+    site: &SiteId,
+    registry: &Arc<Registry>,
+    uplinks: Arc<dyn Uplinks>,
+) -> Result<Arc<dyn Link>, Fault> {
+    Ok(match broker {
+        BrokerChoice::Embedded(listen) => Arc::new(
+            EmbeddedBroker::start(*listen, site.clone(), Arc::clone(registry), uplinks)
+                .await
+                .map_err(Fault::Internal)?,
+        ),
+        BrokerChoice::Outside(broker) => Arc::new(OutsideLink::start(broker, site, uplinks)),
+    })
 }
 
 /// Starts the twin of every device of the registry, with what the ledger recalls of each; gives

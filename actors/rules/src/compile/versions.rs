@@ -77,7 +77,7 @@ pub fn check_for_sold(old: &ProductDefinition, new: &ProductDefinition) -> Resul
             }
         }
     }
-    faults.from_the_root()
+    faults.or_nothing()
 }
 
 #[cfg(test)]
