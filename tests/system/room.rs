@@ -126,16 +126,16 @@ async fn at_the_turn_of_the_business_day_everybody_has_gone_home() {
     walk_in(&mut lane, &codes[0]).await;
     let before = server.until("one in the park", |s| s["today"]["in_site"] == 1).await;
     // Two are still in the lane when the day turns.
-    let (early, late) = (lane.scan(&codes[1]).await, lane.scan(&codes[2]).await);
-    assert_eq!((&early["result"], &late["result"]), (&json!("grant"), &json!("grant")));
+    let (first, second) = (lane.scan(&codes[1]).await, lane.scan(&codes[2]).await);
+    assert_eq!((&first["result"], &second["result"]), (&json!("grant"), &json!("grant")));
     let turned = |s: &Value| s["today"]["date"] != before["today"]["date"];
     let after = server.until("the turn of the day", turned).await;
     assert_eq!(after["today"]["in_site"], 0, "they have gone home");
     assert_eq!(after["today"]["entries"], 0);
     // One passed before the turn, as the lane's own clock says, and is reported only now: that
     // is yesterday's. The other passes now: that is today's.
-    lane.pass(&early["grant"], "taken", 1).await;
-    let mut now = lane.passage_message(&late["grant"], "taken", 1);
+    lane.pass(&first["grant"], "taken", 1).await;
+    let mut now = lane.passage_message(&second["grant"], "taken", 1);
     now["at"] = json!(jiff::Timestamp::now().as_millisecond());
     now["clock"] = json!("synced");
     (now["up_ms"], now["boot"]) = (Value::Null, Value::Null);
