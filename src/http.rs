@@ -6,6 +6,7 @@
 //! started control plane and hub.
 
 mod admissions;
+mod alarms;
 mod attempts;
 mod body;
 mod capacity;
@@ -161,6 +162,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(operations::grants))
         .routes(routes!(operations::release))
         .routes(routes!(operations::snapshot))
+        .routes(routes!(alarms::list))
+        .routes(routes!(alarms::acknowledge))
+        .routes(routes!(alarms::conflicts))
         .routes(routes!(capacity::list))
         .routes(routes!(capacity::set))
         .routes(routes!(people::blocked, people::block))

@@ -13,10 +13,12 @@ use shanmen_rules::{ParkDefinition, Status};
 
 use crate::{clock::Clock, keys::KeyRing};
 
+mod alarms;
 mod capacity;
 mod people;
 mod products;
 
+pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
 pub use people::{AuditQuery, BlockedPerson, SwipeQuery, SwipeView};
 pub use products::{ProductChange, ProductChanged, ProductView, VersionView};

@@ -8,6 +8,7 @@
 //! The only crate with actix; SQL only in `ledger`. The program asks [`ControlPlane`].
 
 mod accounts;
+mod alerts;
 pub mod api;
 mod blocked;
 mod capacity;

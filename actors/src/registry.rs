@@ -38,6 +38,8 @@ pub(crate) struct Live {
     pub(crate) last_scan: Option<UnixMs>,
     pub(crate) last_error: Option<DeviceError>,
     pub(crate) clock_skew_ms: Option<i64>,
+    /// It calls its clock synchronised, and it is off.
+    pub(crate) clock_off: bool,
     pub(crate) acked: u64,
     pub(crate) telemetry: Map<String, Value>,
 }

@@ -272,6 +272,9 @@ pub struct Alarm {
     /// The area concerned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub area: Option<AreaId>,
+    /// Somebody has seen it.
+    #[serde(default)]
+    pub acknowledged: bool,
     /// False once it is over: the viewer drops it.
     pub active: bool,
 }
@@ -391,6 +394,7 @@ mod tests {
             device: None,
             lane: None,
             area: None,
+            acknowledged: false,
             active,
         }
     }

@@ -51,9 +51,9 @@ duties! {
     SeeDevices = ["operator", "manager", "auditor", "device-admin"];
     /// To let devices in.
     ManageDevices = ["device-admin"];
-    /// To see open grants.
+    /// To see open grants, alarms and conflicts.
     SeeGrants = ["operator", "manager", "auditor"];
-    /// To end them.
+    /// To end grants, and to acknowledge alarms.
     Release = ["operator"];
     /// To say what is sold, and on what terms.
     ChangeProducts = ["manager"];

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use shanmen_protocols::{
     device::Outcome,
     feed::{
-        Action, AreaNow, Delta, GateNow, LaneCondition, LaneNow, Level, Recent, RecentKind,
+        Action, Alarm, AreaNow, Delta, GateNow, LaneCondition, LaneNow, Level, Recent, RecentKind,
         SiteInfo, Snapshot, Text, Today,
     },
     ids::{DeviceId, Direction},
@@ -52,6 +52,7 @@ pub(crate) struct FlowCore {
     counted: i64,
     lines: u64,
     pending: Vec<Recent>,
+    alarms: Vec<Alarm>,
     changed_lanes: BTreeSet<LaneIx>,
     today_changed: bool,
     shown: Snapshot,
@@ -85,6 +86,7 @@ impl FlowCore {
             counted: 0,
             lines: 0,
             pending: Vec::new(),
+            alarms: Vec::new(),
             changed_lanes: BTreeSet::new(),
             today_changed: true,
             shown: state.clone(),
@@ -229,9 +231,17 @@ impl FlowCore {
         }
     }
 
+    /// Takes an alarm as it is now.
+    pub(crate) fn alarm(&mut self, alarm: Alarm) {
+        self.alarms.retain(|pending| pending.id != alarm.id);
+        self.alarms.push(alarm);
+    }
+
     /// Takes over what the ledger does not know: the lanes as they are, and the line counter.
     pub(crate) fn carry_lanes(&mut self, before: &mut Self) {
         self.state.lanes = std::mem::take(&mut before.state.lanes);
+        self.state.alarms = std::mem::take(&mut before.state.alarms);
+        self.alarms = std::mem::take(&mut before.alarms);
         self.state.today.devices_online = before.state.today.devices_online;
         self.state.today.devices_total = before.state.today.devices_total;
         self.lines = self.lines.max(before.lines);
@@ -286,6 +296,7 @@ impl FlowCore {
                 .filter_map(|lane| self.state.lanes.get(usize::from(lane.0)).cloned())
                 .collect(),
             recent: std::mem::take(&mut self.pending),
+            alarms: std::mem::take(&mut self.alarms),
             ..Delta::default()
         };
         self.changed_lanes.clear();
@@ -295,7 +306,8 @@ impl FlowCore {
         }
         self.shown.areas.clone_from(&self.state.areas);
         self.shown.gates.clone_from(&self.state.gates);
-        self.state.apply(&Delta { recent: delta.recent.clone(), ..Delta::default() });
+        let (recent, alarms) = (delta.recent.clone(), delta.alarms.clone());
+        self.state.apply(&Delta { recent, alarms, ..Delta::default() });
         delta
     }
 
@@ -303,7 +315,8 @@ impl FlowCore {
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         self.read_occupancy();
         let mut state = self.state.clone();
-        state.apply(&Delta { recent: self.pending.clone(), ..Delta::default() });
+        let (recent, alarms) = (self.pending.clone(), self.alarms.clone());
+        state.apply(&Delta { recent, alarms, ..Delta::default() });
         state
     }
 

@@ -22,7 +22,7 @@ use std::{
 use actix::{
     Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, MessageResult,
 };
-use shanmen_protocols::feed::{Delta, Snapshot};
+use shanmen_protocols::feed::{Alarm, Delta, Snapshot};
 use shanmen_rules::LaneIx;
 use tokio::sync::broadcast;
 
@@ -61,6 +61,8 @@ pub(crate) enum Fact {
     Lane(Box<LaneChange>),
     /// A lane has so many open grants.
     GrantsOpen(LaneIx, u32),
+    /// An alarm was raised, acknowledged or cleared.
+    Alarm(Box<Alarm>),
 }
 
 /// Asks for all of it.
@@ -224,6 +226,7 @@ impl Handler<Fact> for Flow {
             Fact::DecidedIn(micros) => self.core.decided_in(micros),
             Fact::Lane(change) => self.core.lane_changed(&change),
             Fact::GrantsOpen(lane, open) => self.core.grants_open(lane, open),
+            Fact::Alarm(alarm) => self.core.alarm(*alarm),
         }
     }
 }

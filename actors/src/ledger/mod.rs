@@ -22,16 +22,16 @@ use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
 pub(crate) use record::{
-    After, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided, DeviceRow,
-    DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, Origin, OverrideRow, PassageRow,
-    ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
+    After, AlarmRow, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided,
+    DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, Origin, OverrideRow,
+    PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 
 use crate::{
     api::{
-        Account, AuditLine, AuditQuery, BlockedPerson, PassageView, PresentationView, SwipeQuery,
-        SwipeView,
+        Account, AuditLine, AuditQuery, BlockedPerson, ConflictView, PassageView, PresentationView,
+        SwipeQuery, SwipeView,
     },
     keys::Digest,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Loaded {
     pub(crate) overrides: Vec<OverrideRow>,
     /// People who are not let in.
     pub(crate) blocked: Vec<(Digest, BlockedPerson)>,
+    /// Alarms that are on, and the next one's number.
+    pub(crate) alarms: (Vec<AlarmRow>, u64),
 }
 
 /// A token: digest, user, roles, end.
@@ -155,6 +157,9 @@ pub(crate) trait Ledger: Send + Sync + 'static {
 
     /// Presentations of, and passages without one by, tickets of some products, newest first.
     fn swipes(&self, query: &SwipeQuery, products: &[u16]) -> Result<Vec<SwipeView>, LedgerFault>;
+
+    /// Conflicts, newest first.
+    fn conflicts(&self, limit: u32) -> Result<Vec<ConflictView>, LedgerFault>;
 
     /// Lines of the audit trail, newest first.
     fn audit_trail(&self, query: &AuditQuery) -> Result<Vec<AuditLine>, LedgerFault>;

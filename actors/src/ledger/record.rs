@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::LedgerFault;
 use crate::{
+    alerts::Cause,
     api::{Account, AuditLine, BlockedPerson, DeviceStanding},
     keys::Digest,
 };
@@ -130,8 +131,21 @@ pub(crate) enum Record {
     Blocked { digest: Digest, person: BlockedPerson, audit: AuditLine },
     /// Somebody is let in again.
     Unblocked { id: Uuid, audit: AuditLine },
+    /// An alarm as it is now.
+    Alarm { row: AlarmRow, audit: Option<AuditLine> },
     /// A line for the audit trail.
     Audit(AuditLine),
+}
+
+/// An alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AlarmRow {
+    pub(crate) id: u64,
+    pub(crate) cause: Cause,
+    pub(crate) raised_at: UnixMs,
+    pub(crate) cleared_at: Option<UnixMs>,
+    /// When, by whom, and what they noted.
+    pub(crate) acknowledged: Option<(UnixMs, String, String)>,
 }
 
 /// Who brought a version of a product.

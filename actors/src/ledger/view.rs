@@ -15,11 +15,12 @@ use super::{
     LedgerFault, Loaded, Moved, OverrideRow, ProductRow, Rows, SeenEvents, SqliteLedger, TokenRow,
 };
 use crate::api::{
-    Account, AuditLine, AuditQuery, BlockedPerson, DeviceStanding, PassageView, PresentationView,
-    SwipeQuery, SwipeView,
+    Account, AuditLine, AuditQuery, BlockedPerson, ConflictView, DeviceStanding, PassageView,
+    PresentationView, SwipeQuery, SwipeView,
 };
 use crate::keys::Digest;
 
+pub(super) mod alarms;
 pub(super) mod catalogue;
 mod names;
 mod swipes;
@@ -81,6 +82,7 @@ impl Ledger for SqliteLedger {
                 tokens: tokens(from, now)?,
                 overrides: overrides(from, now)?,
                 blocked: blocked(from)?,
+                alarms: alarms::on(from)?,
             })
         })
     }
@@ -187,6 +189,10 @@ impl Ledger for SqliteLedger {
         limit: u32,
     ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault> {
         self.read(|from| Ok((presentations(from, ticket, limit)?, passages(from, ticket, limit)?)))
+    }
+
+    fn conflicts(&self, limit: u32) -> Result<Vec<ConflictView>, LedgerFault> {
+        self.read(|from| alarms::conflicts(from, limit))
     }
 
     fn audit_trail(&self, query: &AuditQuery) -> Result<Vec<AuditLine>, LedgerFault> {

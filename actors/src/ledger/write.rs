@@ -127,6 +127,12 @@ pub(super) fn record(
                 .execute([id.as_bytes()])?;
             self::audit(to, audit)?;
         }
+        Record::Alarm { row, audit } => {
+            view::alarms::put(to, row)?;
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
         Record::Audit(line) => audit(to, line)?,
     }
     Ok(Ok(()))

@@ -13,10 +13,11 @@ use uuid::Uuid;
 use super::{ControlPlane, to_the_end};
 use crate::{
     accounts::{Accounts, TokenOf},
+    alerts::Cause,
     api::{
-        Account, AuditLine, AuditQuery, BlockedPerson, CapacityView, Fault, IssuedTicket,
-        NewTicket, ProductChange, ProductChanged, ProductView, RejectedLine, SwipeQuery, SwipeView,
-        TicketView,
+        Account, AlarmView, AuditLine, AuditQuery, BlockedPerson, CapacityView, ConflictView,
+        Fault, IssuedTicket, NewTicket, ProductChange, ProductChanged, ProductView, RejectedLine,
+        SwipeQuery, SwipeView, TicketView,
     },
     blocked::{Blocked, BlockedDesk},
     capacity::Capacity,
@@ -26,7 +27,7 @@ use crate::{
     enrolment::Enrolment,
     flow::{Occupancy, Sold},
     keys::{Digest, KeyRing},
-    ledger::{self, Ledger, OverrideRow, ProductRow, SqliteLedger, TokenRow},
+    ledger::{self, AlarmRow, Ledger, OverrideRow, ProductRow, SqliteLedger, TokenRow},
     live_park::LivePark,
     pool::{HotState, Pool},
     registry::Registry,
@@ -190,6 +191,26 @@ impl ControlPlane {
             .map_err(fault)
     }
 
+    /// The alarms that are on, the newest first.
+    pub fn alarms(&self) -> Vec<AlarmView> {
+        self.0.shared.alerts.all().into_iter().map(alarm_view).collect()
+    }
+
+    /// Somebody has seen an alarm.
+    pub async fn acknowledge_alarm(
+        &self,
+        id: u64,
+        note: &str,
+        actor: &str,
+    ) -> Result<AlarmView, Fault> {
+        self.0.shared.alerts.acknowledge(id, note, actor).await.map(alarm_view)
+    }
+
+    /// Facts that contradict each other, the newest first.
+    pub async fn conflicts(&self, limit: u32) -> Result<Vec<ConflictView>, Fault> {
+        ledger::read(&self.0.ledger, move |books| books.conflicts(limit)).await.map_err(fault)
+    }
+
     /// The audit trail, the newest line first.
     pub async fn audit_trail(&self, query: AuditQuery) -> Result<Vec<AuditLine>, Fault> {
         ledger::read(&self.0.ledger, move |books| books.audit_trail(&query)).await.map_err(fault)
@@ -282,6 +303,20 @@ impl ControlPlane {
     /// Writes to the audit trail.
     pub async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
         self.0.office.accounts.audit(line).await
+    }
+}
+
+fn alarm_view(row: AlarmRow) -> AlarmView {
+    let Cause { code, device, lane, area } = row.cause;
+    AlarmView {
+        id: row.id,
+        code: code.into_owned(),
+        device,
+        lane,
+        area,
+        raised_at: row.raised_at,
+        cleared_at: row.cleared_at,
+        acknowledged: row.acknowledged,
     }
 }
 

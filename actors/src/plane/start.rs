@@ -15,6 +15,7 @@ use super::{
     office::{Office, OfficeParts},
 };
 use crate::{
+    alerts::Alerts,
     api::{BrokerChoice, DeviceStanding, Durability, Fault, Settings},
     blocked::Blocked,
     catalogue::{self},
@@ -84,11 +85,14 @@ impl ControlPlane {
         let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
         let link = start_link(&settings.broker, &site, &registry, uplinks).await?;
         let list = Arc::new(Blocked::default());
+        let books = Arc::clone(&ledger) as Arc<dyn Ledger>;
+        let alerts = Alerts::new(loaded.alarms, books, flow.clone(), clock.clone());
         let shared = Arc::new(Shared {
             park: live.clone(),
             keys: settings.keys.clone(),
             pool: pool.clone(),
             blocked: Arc::clone(&list),
+            alerts: Arc::new(alerts),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
             link,
             flow: flow.clone(),
@@ -105,7 +109,8 @@ impl ControlPlane {
             stage.arbiter(1),
         );
         let (stop, stopped) = watch::channel(false);
-        let watch = Watch::new(Arc::clone(&shared)).run(stopped);
+        let watch =
+            Watch::new(Arc::clone(&shared), Arc::clone(&occupancy), Arc::clone(&sold)).run(stopped);
         let plane = Self(Arc::new(Inner {
             office: Office::open(OfficeParts {
                 park: live.clone(),

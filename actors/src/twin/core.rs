@@ -82,12 +82,13 @@ impl TwinCore {
         live.model.clone_from(&hello.model);
         live.firmware.clone_from(&hello.firmware);
         live.clock_skew_ms = skew;
+        let off_ms =
+            skew.filter(|ms| ms.abs() > SKEW_MAX_MS && hello.time.clock == ClockState::Synced);
+        live.clock_off = off_ms.is_some();
         live.last_seen = Some(now);
         let changed = !std::mem::replace(&mut live.online, true);
         drop(live);
-        if let Some(off_ms) = skew.filter(|ms| ms.abs() > SKEW_MAX_MS)
-            && hello.time.clock == ClockState::Synced
-        {
+        if let Some(off_ms) = off_ms {
             metrics::counter!("shanmen_device_clocks_off_total").increment(1);
             let problem = format!(
                 "hello: at: the clock calls itself synced and is off by {off_ms} ms; look at its \

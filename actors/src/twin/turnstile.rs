@@ -22,6 +22,7 @@ use super::{
     tell,
 };
 use crate::{
+    alerts::{self, Cause},
     api::{DeviceStanding, Fault},
     clock::Stopwatch,
     keys::KeyRing,
@@ -325,6 +326,12 @@ impl Twin {
                 self.denied.drain(..surplus);
                 FactWork::Denied(scan, moment, row)
             }
+            Body::Alarm { code, active } => {
+                let lane = self.core.device.row().lane;
+                let cause = Cause::device(alerts::code_of(&code), self.id.clone(), lane);
+                FactWork::Alarm(cause, active, row)
+            }
+            Body::Boot { .. } => FactWork::Boot(row),
             _ => FactWork::Other(row),
         };
         (event.seq, gap, work)
@@ -336,6 +343,10 @@ enum FactWork {
     Passage(Box<PassageFact>),
     /// The device refused offline what was perhaps granted too late for it.
     Denied(ScanId, Moment, EventRow),
+    /// Something that wants a person, or its end.
+    Alarm(Cause, bool, EventRow),
+    /// The device has started anew.
+    Boot(EventRow),
     Other(EventRow),
 }
 
@@ -351,6 +362,21 @@ impl FactWork {
                 }
             }
             Self::Denied(scan, moment, row) => Self::denied(shared, scan, moment, row).await,
+            Self::Alarm(cause, active, row) => {
+                let written = shared.event(row).await.map(|_| ());
+                if written.is_ok() {
+                    shared.alerts.set(&cause, active);
+                }
+                written
+            }
+            Self::Boot(row) => {
+                let device = row.device.clone();
+                let written = shared.event(row).await.map(|_| ());
+                if written.is_ok() {
+                    shared.alerts.booted(&device);
+                }
+                written
+            }
             Self::Other(row) => shared.event(row).await.map(|_| ()),
         };
         if let Err(error) = &written {

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{anchor::Moment, words};
 use crate::{
+    alerts::Alerts,
     api::{AuditLine, Fault},
     blocked::Blocked,
     clock::{Clock, Stopwatch},
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) keys: KeyRing,
     pub(crate) pool: Pool,
     pub(crate) blocked: Arc<Blocked>,
+    pub(crate) alerts: Arc<Alerts>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) link: Arc<dyn Link>,
     pub(crate) flow: FlowSender,

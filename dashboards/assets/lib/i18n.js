@@ -102,7 +102,20 @@ const ALARMS = Object.freeze({
   device_offline: { zh: '设备离线', en: 'Device offline' },
   grant_silent: { zh: '放行后无回报', en: 'No word after a grant' },
   area_level: { zh: '接近承载量', en: 'Close to capacity' },
+  clock_off: { zh: '设备时钟不准', en: 'Clock is off' },
   jam: { zh: '闸机卡住', en: 'Barrier jammed' },
+  tailgating: { zh: '尾随', en: 'Tailgating' },
+  reverse: { zh: '反向通行', en: 'Passed the wrong way' },
+  forced: { zh: '强行通过', en: 'Forced through' },
+  climb: { zh: '翻越', en: 'Climbed over' },
+  loiter: { zh: '通道内逗留', en: 'Loitering in the lane' },
+  held: { zh: '闸门被挡', en: 'Barrier held open' },
+  tamper: { zh: '设备被拆动', en: 'Tampered with' },
+  fire: { zh: '消防信号', en: 'Fire signal' },
+  fault: { zh: '设备故障', en: 'Device fault' },
+  low_paper: { zh: '纸张不足', en: 'Paper low' },
+  no_paper: { zh: '缺纸', en: 'No paper' },
+  cover_open: { zh: '机盖未关', en: 'Cover open' },
 });
 
 /** @typedef {keyof typeof WORDS} Word */

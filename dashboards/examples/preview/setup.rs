@@ -166,6 +166,7 @@ impl Park {
             device: None,
             lane: None,
             area: None,
+            acknowledged: false,
             active: true,
         };
         self.state.alarms.push(Alarm { lane: Some(LaneId::new("south-5")?), ..alarm(1, "jam", 6) });

@@ -47,7 +47,16 @@ pub(super) fn park() -> Snapshot {
 }
 
 pub(super) fn alarm(id: u64, code: &str, active: bool) -> Alarm {
-    Alarm { id, code: code.into(), at: now(), device: None, lane: None, area: None, active }
+    Alarm {
+        id,
+        code: code.into(),
+        at: now(),
+        device: None,
+        lane: None,
+        area: None,
+        acknowledged: false,
+        active,
+    }
 }
 
 /// A change that makes the park hold `in_site` persons.
