@@ -37,6 +37,8 @@
 //!   own optional list `gates`.
 //! - A ticket is one person (or `persons` of them): presented again while inside, it moves from
 //!   where it was, and the occupancy does not grow.
+//! - A passage reported later that is a use too many is taken to be somebody else's: they count as
+//!   people inside, and the ticket's own people stay where they were.
 //! - **Capacity levels**: `stop_entry` holds people back at its percent of `instant` or `daily`, never
 //!   above 100; `stop_sales` is asked by the desk; `announce` and `slow` are shown, and people act.
 //! - A ticket's blob holds indexes: an index never changes its meaning, see [`ProductVersion`].

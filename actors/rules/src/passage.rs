@@ -128,6 +128,13 @@ impl TicketState {
             other_at: before.last_entry.get(),
             ..conflict
         });
+        if conflict.is_some() {
+            // Whoever came on a use too many is taken to be somebody else: they count as people
+            // inside, and are not the ticket's.
+            let mut movements = Movements::default();
+            movements.add(step.from, step.to, step.persons, false);
+            return (movements, conflict);
+        }
         (self.arrive(step), conflict)
     }
 
