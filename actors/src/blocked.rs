@@ -10,10 +10,12 @@ use std::sync::{
 
 use dashmap::DashMap;
 use shanmen_protocols::{
+    code,
     device::{Credential, CredentialKind},
     ids::TicketId,
 };
 use shanmen_rules::credential;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::{
@@ -32,7 +34,8 @@ const PEOPLE_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Blocked {
     people: DashMap<Digest, BlockedPerson>,
-    tickets: DashMap<TicketId, Digest>,
+    /// Tickets and the credentials that they are blocked by.
+    tickets: DashMap<TicketId, SmallVec<[Digest; 1]>>,
     count: AtomicUsize,
 }
 
@@ -41,13 +44,22 @@ impl Blocked {
     pub(crate) fn has(&self, shown: Option<Digest>, ticket: Option<TicketId>) -> bool {
         self.count.load(Ordering::Acquire) > 0
             && (shown.is_some_and(|digest| self.people.contains_key(&digest))
-                || ticket.is_some_and(|id| self.tickets.contains_key(&id)))
+                || ticket.and_then(|id| self.tickets.get(&id)).is_some_and(|digests| {
+                    digests.iter().any(|digest| self.people.contains_key(digest))
+                }))
     }
 
     /// Takes note of a ticket's credentials, old or new.
     pub(crate) fn meet(&self, digest: Digest, ticket: TicketId) {
         if self.count.load(Ordering::Acquire) > 0 && self.people.contains_key(&digest) {
-            self.tickets.insert(ticket, digest);
+            self.note(digest, ticket);
+        }
+    }
+
+    fn note(&self, digest: Digest, ticket: TicketId) {
+        let mut digests = self.tickets.entry(ticket).or_default();
+        if !digests.contains(&digest) {
+            digests.push(digest);
         }
     }
 
@@ -56,7 +68,7 @@ impl Blocked {
             self.count.fetch_add(1, Ordering::AcqRel);
         }
         for ticket in hot.leads(digest) {
-            self.tickets.insert(ticket, digest);
+            self.note(digest, ticket);
         }
     }
 
@@ -64,7 +76,10 @@ impl Blocked {
         if self.people.remove(&digest).is_some() {
             self.count.fetch_sub(1, Ordering::AcqRel);
         }
-        self.tickets.retain(|_, of| *of != digest);
+        self.tickets.retain(|_, digests| {
+            digests.retain(|of| *of != digest);
+            !digests.is_empty()
+        });
     }
 }
 
@@ -75,6 +90,7 @@ pub(crate) struct BlockedDesk {
     hot: Arc<HotState>,
     ledger: Arc<SqliteLedger>,
     clock: Clock,
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl BlockedDesk {
@@ -90,7 +106,7 @@ impl BlockedDesk {
         for (digest, person) in rows {
             list.put(digest, person, &hot);
         }
-        Self { list, keys, hot, ledger, clock }
+        Self { list, keys, hot, ledger, clock, changing: tokio::sync::Mutex::default() }
     }
 
     /// All of it, the newest first.
@@ -115,6 +131,11 @@ impl BlockedDesk {
             return Err(Fault::Conflict(format!("there are {PEOPLE_MAX} people on the list")));
         }
         let cleaned = credential::clean(&shown.data);
+        if code::looks_signed(&cleaned) {
+            let hint = "credential.data: a ticket's signed code: void or freeze the ticket instead";
+            return Err(Fault::Invalid(hint.into()));
+        }
+        let _one_at_a_time = self.changing.lock().await;
         let digest = twin::digest(&self.keys, shown.kind, &cleaned).map_err(|_| {
             let kind = shown.kind.as_str();
             Fault::Invalid(format!("credential.data: not a {kind} that can be read"))
@@ -138,6 +159,7 @@ impl BlockedDesk {
 
     /// Lets somebody in again.
     pub(crate) async fn unblock(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), Fault> {
+        let _one_at_a_time = self.changing.lock().await;
         let found = self.list.people.iter().find(|one| one.id == id);
         let (digest, person) =
             found.map(|one| (*one.key(), one.clone())).ok_or(Fault::NotFound("blocked person"))?;

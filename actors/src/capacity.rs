@@ -27,6 +27,8 @@ pub(crate) struct Capacity {
     pub(crate) ledger: Arc<SqliteLedger>,
     pub(crate) clock: Clock,
     overrides: DashMap<AreaId, OverrideRow>,
+    /// From the commit to the gates: two changes at once come one after the other.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Capacity {
@@ -44,7 +46,15 @@ impl Capacity {
             }
         }
         let overrides = overrides.into_iter().map(|row| (row.area.clone(), row)).collect();
-        Self { park, occupancy, sold, ledger, clock, overrides }
+        Self {
+            park,
+            occupancy,
+            sold,
+            ledger,
+            clock,
+            overrides,
+            changing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// All areas.
@@ -94,6 +104,7 @@ impl Capacity {
         let park = self.park.full();
         let ix = park.area_ix(area.as_str()).filter(|&ix| ix != AreaIx::OUTSIDE);
         let ix = ix.ok_or(Fault::NotFound("area"))?;
+        let _one_at_a_time = self.changing.lock().await;
         let now = self.clock.now();
         let until = now.plus_ms(i64::from(minutes) * 60_000);
         let row = OverrideRow {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::{
-    Park, ParkDefinition, ProductIx, ProductVersion, check_for_sold, definition::ProductDefinition,
+    Park, ParkDefinition, ProductIx, ProductVersion, Text, check_for_sold,
+    definition::ProductDefinition,
 };
 
 use crate::{
@@ -78,7 +79,7 @@ impl Catalogue {
                 now => format!("product {id} is at version {now} now: read it and try again"),
             }));
         }
-        if latest.is_some_and(|row| row.definition == definition && !row.dropped) {
+        if latest.is_some_and(|row| same(&row.definition, &definition) && !row.dropped) {
             let shown = view(&rows, &id).ok_or(Fault::NotFound("product"))?;
             return Ok((shown, ProductChanged::Unchanged));
         }
@@ -178,11 +179,21 @@ fn versions(rows: &[ProductRow]) -> Vec<ProductVersion> {
         let rules = later().rfind(|later| later.definition.applies_to_sold).unwrap_or(row);
         ProductVersion {
             definition: rules.definition.clone(),
+            sold_for: ProductVersion::areas(&row.definition),
             version: row.version,
             on_sale: later().next().is_none() && row.definition.on_sale && !row.dropped,
         }
     });
     each.collect()
+}
+
+/// Whether two definitions say the same; a missing name is the id.
+fn same(one: &ProductDefinition, other: &ProductDefinition) -> bool {
+    let named = |one: &ProductDefinition| {
+        let name = Some(Text::or_id(one.name.as_ref(), &one.id));
+        ProductDefinition { name, ..one.clone() }
+    };
+    named(one) == named(other)
 }
 
 fn view(rows: &[ProductRow], id: &str) -> Option<ProductView> {

@@ -30,6 +30,9 @@ pub(crate) const BULK_ROWS: usize = 500;
 /// How many rows of a ticket's history are shown.
 const HISTORY_MAX: u32 = 100;
 
+/// How many requests with an idempotency key can be at work at once.
+pub(crate) const RETRIES: usize = 64;
+
 /// The desk.
 pub(crate) struct Desk {
     pub(crate) park: LivePark,
@@ -40,6 +43,8 @@ pub(crate) struct Desk {
     pub(crate) pool: Pool,
     pub(crate) ledger: Arc<SqliteLedger>,
     pub(crate) clock: crate::clock::Clock,
+    /// One request with an idempotency key at a time in each: a retry waits for the first attempt.
+    pub(crate) retries: [tokio::sync::Mutex<()>; RETRIES],
 }
 
 impl Desk {
@@ -59,6 +64,13 @@ impl Desk {
         let request = request_digest(&self.keys, &tickets);
         // The key is the caller's own: another caller's equal key is another key.
         let key = idempotency.map(|key| format!("{actor}\n{key}"));
+        let _one_at_a_time = match &key {
+            Some(key) => {
+                let place = usize::from(self.keys.keyed_hash(key.as_bytes())[0]) % RETRIES;
+                Some(self.retries[place].lock().await)
+            }
+            None => None,
+        };
         if let Some(first) = self.first_answer(key.clone(), request).await? {
             return Ok(first);
         }

@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use anyhow::bail;
 use shanmen_protocols::{code::looks_signed, device::CredentialKind, reason::Reason, time::UnixMs};
 use shanmen_rules::{
-    Fault, IssueTerms, LaneIx, LaneState, OpenGrant, Park, Presentation, TicketState, Verdict,
+    Fault, IssueTerms, LaneIx, LaneState, OpenGrant, Park, Presentation, Standing, TicketState,
+    Verdict,
     credential::{clean, is_id_number, looks_like_id_number, parse},
     decide,
     definition::ValidityDefinition,
+    standing,
 };
 
 use super::{
@@ -268,15 +270,20 @@ impl<'a> World<'a> {
         leads: &[(usize, bool)],
         presentation: &mut Presentation,
     ) -> (Option<usize>, Verdict) {
-        let mut best: Option<(Option<usize>, Verdict)> = None;
+        let mut best: Option<(Standing, usize, Verdict)> = None;
         for &(ix, exchange_code) in leads {
             presentation.exchange_code = exchange_code;
-            let verdict = decide(&self.park, presentation, Some(&self.tickets[ix]), &self.counts);
-            if best.is_none_or(|(_, so_far)| rank(&so_far) < rank(&verdict)) {
-                best = Some((Some(ix), verdict));
+            let ticket = &self.tickets[ix];
+            let verdict = decide(&self.park, presentation, Some(ticket), &self.counts);
+            let standing = standing(&self.park, presentation, ticket, &verdict);
+            if best.is_none_or(|(so_far, ..)| so_far < standing) {
+                best = Some((standing, ix, verdict));
             }
         }
-        best.unwrap_or_else(|| (None, decide(&self.park, presentation, None, &self.counts)))
+        best.map_or_else(
+            || (None, decide(&self.park, presentation, None, &self.counts)),
+            |(_, ix, verdict)| (Some(ix), verdict),
+        )
     }
 
     /// The tickets of what a scanner typed, each with whether it was an exchange code. A step does
@@ -324,13 +331,5 @@ impl<'a> World<'a> {
             }
         }
         Ok(())
-    }
-}
-
-fn rank(verdict: &Verdict) -> (u8, Reason) {
-    match verdict {
-        Verdict::Grant(_) => (2, Reason::Ok),
-        Verdict::More { reason, .. } => (1, *reason),
-        Verdict::Deny { reason, .. } => (0, *reason),
     }
 }

@@ -114,6 +114,31 @@ async fn a_blocked_person_is_not_let_in_by_any_ticket_and_their_number_is_nowher
 }
 
 #[tokio::test]
+async fn who_is_blocked_by_two_cards_is_let_in_when_both_are_taken_off() {
+    let server = Server::start_with(&config()).await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    let both = json!([
+        { "type": "id_card", "data": ID_A }, { "type": "rfid", "data": "04:a1:b2:c3" }]);
+    let ticket = json!({ "product": "pass", "credentials": both });
+    let (_, code) = server.ticket(ticket).await;
+    let mut entries = Vec::new();
+    for (kind, data) in [("id_card", ID_A), ("rfid", "04A1B2C3")] {
+        let shown = json!({ "credential": { "type": kind, "data": data }, "reason": "x" });
+        let answer = server.post("/api/v1/blocked-persons", &shown).await;
+        entries.push(answer.body["id"].as_str().expect("an id").to_owned());
+    }
+    for (entry, expected) in entries.iter().rev().zip(["deny", "grant"]) {
+        assert_eq!(lane.scan(&code).await["reason"], "blocked_person");
+        let path = format!("/api/v1/blocked-persons/{entry}/unblock");
+        assert_eq!(server.post(&path, &json!({ "reason": "x" })).await.status, 204);
+        assert_eq!(lane.scan(&code).await["result"], expected);
+    }
+    let signed = json!({ "credential": { "type": "qr", "data": code }, "reason": "x" });
+    let refused = server.post("/api/v1/blocked-persons", &signed).await;
+    assert_eq!(refused.status, 422, "a ticket is voided, a person is blocked: {}", refused.body);
+}
+
+#[tokio::test]
 async fn of_two_tickets_on_one_id_card_the_one_that_is_good_here_and_now_opens() {
     let server = Server::start_with(&config()).await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
@@ -177,6 +202,8 @@ async fn every_swipe_of_a_staff_card_is_on_record_under_its_holder() {
     assert_eq!((&swipes[0]["ticket"], &swipes[0]["lane"]), (&json!(id), &json!("n1")));
     assert_eq!(swipes[0]["holder"]["name"], "王小明");
     assert!(!server.log().contains("王小明"), "a name stays out of the log");
+    let visitors = server.get("/api/v1/swipes?class=adult").await;
+    assert_eq!(visitors.status, 422, "visitors have no swipe log: {}", visitors.body);
     let none = server.get("/api/v1/swipes?class=guide&limit=5").await.body;
     assert_eq!(none["swipes"], json!([]));
     assert_eq!(server.get("/api/v1/swipes?since=1").await.status, 400);

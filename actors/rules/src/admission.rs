@@ -3,7 +3,9 @@
 //! Owns that order and nothing else; each rule stands in its own file under `checks/`. Called by
 //! the validation shard, by an offline gate and by the scenario checker, with the same facts.
 
-use shanmen_protocols::reason::Reason;
+use std::cmp::Reverse;
+
+use shanmen_protocols::{reason::Reason, time::UnixMs};
 
 use crate::{
     calendar::Moment,
@@ -28,6 +30,39 @@ pub fn decide(
     room: &impl Room,
 ) -> Verdict {
     try_decide(park, presentation, ticket, room).unwrap_or_else(Verdict::from)
+}
+
+/// How well a ticket stands for a presentation, where a credential leads to several: the greatest
+/// is chosen. First whose people are to leave here, then the first issued that would pass; then
+/// one that lacks only a confirmation; else the one whose refusal comes latest in the order of
+/// the checks, since that says most.
+pub fn standing(
+    park: &Park,
+    presentation: &Presentation,
+    ticket: &TicketState,
+    verdict: &Verdict,
+) -> Standing {
+    let (grade, reason) = match verdict {
+        Verdict::Grant(admission) if admission.is_exit() => {
+            (2 + u8::from(leaves_here(park, presentation, ticket)), None)
+        }
+        Verdict::Grant(_) => (2, None),
+        Verdict::More { .. } => (1, None),
+        Verdict::Deny { reason, .. } => (0, Some(*reason)),
+    };
+    Standing(grade, reason, Reverse(ticket.issued_at()))
+}
+
+/// See [`standing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing(u8, Option<Reason>, Reverse<UnixMs>);
+
+fn leaves_here(park: &Park, presentation: &Presentation, ticket: &TicketState) -> bool {
+    let gate = park.get_lane(presentation.lane).and_then(|lane| park.get_gate(lane.gate));
+    gate.is_some_and(|gate| {
+        let (from, _) = park.way(gate, presentation.direction);
+        ticket.persons_in(park, from, park.business_day(presentation.at)) > 0
+    })
 }
 
 fn try_decide(

@@ -131,9 +131,11 @@ fn pick(of: CapacityOf, counts: Counts, limits: Limits) -> (u32, Option<u32>) {
     }
 }
 
-/// `percent` of a capacity, rounded down: 80 % of 3 places are 2.
+/// `percent` of a capacity, rounded down: 80 % of 3 places are 2. Never none of some: a level of a
+/// small area is not reached by nobody.
 fn share(capacity: u32, percent: u16) -> u32 {
-    u32::try_from(u64::from(capacity) * u64::from(percent) / 100).unwrap_or(u32::MAX)
+    let share = u64::from(capacity) * u64::from(percent) / 100;
+    u32::try_from(share.max(u64::from(capacity.min(1)))).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -165,6 +167,7 @@ mod tests {
         assert_eq!(words(&park, 9, 0, 0), [Announce, Slow]);
         assert_eq!(words(&park, 10, 0, 0), [Announce, Slow, StopSales, StopEntry]);
         assert_eq!(park.area(AREA).entry_limits(), Limits { instant: Some(10), daily: Some(40) });
+        assert_eq!((share(1, 80), share(0, 80), share(3, 80)), (1, 0, 2));
     }
 
     #[test]

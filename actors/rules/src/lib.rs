@@ -61,7 +61,7 @@ mod stamp;
 mod ticket;
 mod verdict;
 
-pub use admission::decide;
+pub use admission::{Standing, decide, standing};
 pub use calendar::{Calendar, Moment};
 pub use checks::condition::Condition;
 pub use compile::{DEPTH_MAX, Fault, PARTS_MAX, ProductVersion, check_for_sold};

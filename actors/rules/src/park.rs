@@ -151,6 +151,9 @@ pub struct Product {
     pub version: u32,
     /// Whether tickets of it are sold now: it is the latest version and on sale.
     pub on_sale: bool,
+    /// The areas that its tickets were sold for, each once: what is sold is counted by them,
+    /// whatever decides the tickets later.
+    pub sold_for: SmallVec<[AreaIx; 4]>,
     /// Its name.
     pub name: Text,
     /// Whom it is for.

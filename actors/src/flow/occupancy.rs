@@ -91,32 +91,43 @@ impl Occupancy {
         })
     }
 
-    /// Takes places at `at` for a grant in every area that it enters; false, with nothing taken,
-    /// when one of them has no room left and no override.
-    pub(crate) fn reserve(&self, park: &Park, admission: &Admission, at: UnixMs) -> bool {
+    /// Takes places at `at` for a grant in every area that it enters: whether an operator's override
+    /// was needed for it; none, with nothing taken, when an area has no room left and no override.
+    pub(crate) fn reserve(&self, park: &Park, admission: &Admission, at: UnixMs) -> Option<bool> {
         self.reserve_in(park, admission, at, false)
     }
 
-    fn reserve_in(&self, park: &Park, admission: &Admission, at: UnixMs, anyway: bool) -> bool {
+    fn reserve_in(
+        &self,
+        park: &Park,
+        admission: &Admission,
+        at: UnixMs,
+        anyway: bool,
+    ) -> Option<bool> {
+        let mut overridden = false;
         self.turn_to(park.business_day(at));
         let count = u32::from(admission.persons);
         let entered = park.entered(admission.from, admission.to);
         for (n, area) in entered.clone().enumerate() {
-            let boundless = anyway || self.override_on(area, at);
-            if !self.reserve_one(park, area, count, admission.reentry, boundless) {
+            let mut taken = self.reserve_one(park, area, count, admission.reentry, anyway);
+            if !taken && self.override_on(area, at) {
+                taken = self.reserve_one(park, area, count, admission.reentry, true);
+                overridden = true;
+            }
+            if !taken {
                 for taken in entered.take(n) {
                     self.give_back(taken, count, admission.reentry);
                 }
-                return false;
+                return None;
             }
         }
-        true
+        Some(overridden)
     }
 
     /// Takes places whatever the capacity: for an exit, and for a grant of before a restart.
     pub(crate) fn reserve_anyway(&self, park: &Park, admission: &Admission, at: UnixMs) {
         let taken = self.reserve_in(park, admission, at, true);
-        debug_assert!(taken, "whoever is let in anyway is given a place");
+        debug_assert!(taken.is_some(), "whoever is let in anyway is given a place");
     }
 
     /// Until when, if ever, an operator lets or let people in although it is full.

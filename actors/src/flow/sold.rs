@@ -47,17 +47,11 @@ fn for_each(park: &Park, state: &TicketState, mut each: impl FnMut((Day, AreaIx)
     }
 }
 
-/// The areas of a ticket's product, each once.
+/// The areas that a ticket was sold for, each once.
 pub(crate) fn areas_of<'a>(
     park: &'a Park,
     state: &TicketState,
 ) -> impl Iterator<Item = AreaIx> + 'a {
     let product = park.get_product(state.product());
-    let entitlements = product.map_or(&[][..], |product| &product.entitlements);
-    entitlements.iter().enumerate().flat_map(move |(n, one)| {
-        let first = move |area: &&AreaIx| {
-            !entitlements[..n].iter().any(|before| before.areas.contains(area))
-        };
-        one.areas.iter().filter(first).copied()
-    })
+    product.map_or(&[][..], |product| &product.sold_for).iter().copied()
 }

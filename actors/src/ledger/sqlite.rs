@@ -37,7 +37,11 @@ const WAL_HIGH_WATER_BYTES: u64 = 256 * 1024 * 1024;
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
 const CATCH_UP_STEP: Duration = Duration::from_millis(1);
 
-const BOOKS_SCHEMA: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const BOOKS_SCHEMA: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+];
 const JOURNAL_SCHEMA: &[&str] = &[include_str!("schema/journal.sql")];
 
 /// The ledger in two `SQLite` files.

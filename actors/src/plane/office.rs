@@ -107,6 +107,7 @@ impl Office {
                 pool,
                 ledger,
                 clock,
+                retries: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             },
             capacity,
             blocked,
@@ -251,7 +252,9 @@ impl ControlPlane {
         reason: &str,
         actor: &str,
     ) -> Result<(), Fault> {
-        self.0.office.desk.set_status(id, status, reason, actor).await
+        let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
+        to_the_end(async move { plane.0.office.desk.set_status(id, status, &reason, &actor).await })
+            .await?
     }
 
     /// Raises the issue number: the old code is superseded; gives the new one.
@@ -261,7 +264,8 @@ impl ControlPlane {
         reason: &str,
         actor: &str,
     ) -> Result<IssuedTicket, Fault> {
-        self.0.office.desk.reissue(id, reason, actor).await
+        let (plane, reason, actor) = (self.clone(), reason.to_owned(), actor.to_owned());
+        to_the_end(async move { plane.0.office.desk.reissue(id, &reason, &actor).await }).await?
     }
 
     /// An account by its name.

@@ -104,7 +104,11 @@ impl ShardCore {
                 // People must be able to leave, however full it is where they go.
                 self.occupancy.reserve_anyway(park, &admission, at);
                 reserved = Some(admission);
-            } else if self.occupancy.reserve(park, &admission, at) {
+            } else if let Some(overridden) = self.occupancy.reserve(park, &admission, at) {
+                // Also where the last place went to another lane since the rules looked.
+                let overridden = admission.overridden || overridden;
+                let admission = Admission { overridden, ..admission };
+                verdict = Verdict::Grant(admission);
                 reserved = Some(admission);
             } else {
                 // Another lane took the last place since the rules looked: they look again.

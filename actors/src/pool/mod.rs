@@ -11,7 +11,7 @@ use std::{
 
 use actix::{Actor, ActorContext as _, Addr, Context, Handler, Message};
 use shanmen_protocols::ids::TicketId;
-use shanmen_rules::{Presentation, Verdict, decide};
+use shanmen_rules::{Presentation, decide, standing};
 
 pub(crate) use self::{
     core::{Ask, ByGrant, Change, How, Settle, ShardCore},
@@ -104,23 +104,19 @@ impl Pool {
         })
     }
 
-    /// Which of several tickets a credential stands for here and now: the first, in the order of
-    /// issue, that would pass; else one that lacks only a confirmation; else the one whose
-    /// refusal comes latest in the order of the checks.
+    /// Which of several tickets a credential stands for here and now: see
+    /// [`standing`](shanmen_rules::standing).
     pub(crate) fn choose(&self, leads: &Leads, presentation: &Presentation) -> Option<TicketId> {
         if let [only] = leads.as_slice() {
             return Some(*only);
         }
         let park = &*self.park.now();
         let rank = |id: &TicketId| {
-            let state = self.hot.ticket(*id);
-            match decide(park, presentation, state.as_ref(), &*self.occupancy) {
-                Verdict::Grant(_) => (2, None),
-                Verdict::More { .. } => (1, None),
-                Verdict::Deny { reason, .. } => (0, Some(reason)),
-            }
+            let state = self.hot.ticket(*id)?;
+            let verdict = decide(park, presentation, Some(&state), &*self.occupancy);
+            Some(standing(park, presentation, &state, &verdict))
         };
-        // `max_by_key` takes the last of equals; reversed, that is the first issued.
+        // `max_by_key` takes the last of equals; reversed, that is the first.
         leads.iter().rev().max_by_key(|id| rank(id)).copied()
     }
 

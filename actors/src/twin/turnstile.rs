@@ -452,6 +452,10 @@ pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
                 digest = once;
                 leads = shared.pool.hot().leads(digest);
             }
+            if leads.is_empty() && shown.kind == CredentialKind::Rfid {
+                // Cards that were issued before UIDs had one form are kept as they were written.
+                leads = shared.pool.hot().leads(shared.keys.digest_of(shown.kind, &cleaned));
+            }
             Found { leads, epoch: None, fault: None, digest: Some(digest) }
         }
         Err(reason) => none(Some(reason)),

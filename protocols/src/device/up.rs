@@ -124,7 +124,8 @@ impl std::fmt::Debug for Credential {
 }
 
 /// What an attendant or reader has found out since an earlier `more`: `true`, it is confirmed;
-/// `false`, it was looked at and is not so. Left out: nobody has looked.
+/// `false`, the card or face is not the holder's. Left out: nobody has looked; an attendant's
+/// `false` counts as that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirm {
     /// An attendant has looked.

@@ -83,6 +83,12 @@ pub(super) fn compile_one(
         id: id?,
         version: one.version,
         on_sale: one.on_sale,
+        sold_for: one
+            .sold_for
+            .iter()
+            .filter_map(|id| names.areas.get(id))
+            .map(|&ix| AreaIx(ix))
+            .collect(),
         name: Text::or_id(product.name.as_ref(), &product.id),
         class: product.class,
         persons: product.persons,

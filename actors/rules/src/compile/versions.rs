@@ -13,6 +13,8 @@ use crate::definition::{ProductDefinition, ValidityDefinition};
 pub struct ProductVersion {
     /// The definition that its tickets are decided by.
     pub definition: ProductDefinition,
+    /// The areas that they were sold for: those of its own definition, each once.
+    pub sold_for: Vec<String>,
     /// From 1 on, for each product id.
     pub version: u32,
     /// Whether it is sold: only the latest version of an id can be.
@@ -22,7 +24,19 @@ pub struct ProductVersion {
 impl ProductVersion {
     /// The first version of a product, on sale where it says so.
     pub fn first(definition: ProductDefinition) -> Self {
-        Self { version: 1, on_sale: definition.on_sale, definition }
+        let sold_for = Self::areas(&definition);
+        Self { version: 1, on_sale: definition.on_sale, sold_for, definition }
+    }
+
+    /// The areas that a definition admits to, each once.
+    pub fn areas(definition: &ProductDefinition) -> Vec<String> {
+        let mut areas: Vec<String> = Vec::new();
+        for area in definition.entitlements.iter().flat_map(|one| &one.areas) {
+            if !areas.contains(area) {
+                areas.push(area.clone());
+            }
+        }
+        areas
     }
 }
 

@@ -34,18 +34,3 @@ CREATE TABLE blocked_persons (
     actor TEXT NOT NULL,
     reason TEXT NOT NULL
 ) WITHOUT ROWID;
-
--- What wanted a person; without `cleared_at` it still does.
-CREATE TABLE alarms (
-    id INTEGER PRIMARY KEY,
-    code TEXT NOT NULL,
-    device TEXT,
-    lane TEXT,
-    area TEXT,
-    raised_at INTEGER NOT NULL,
-    cleared_at INTEGER,
-    acknowledged_at INTEGER,
-    acknowledged_by TEXT,
-    note TEXT
-);
-CREATE INDEX alarms_on ON alarms (id) WHERE cleared_at IS NULL;
