@@ -92,6 +92,7 @@
  * @property {string} [lane]
  * @property {string} [area]
  * @property {boolean} active
+ * @property {boolean} acknowledged somebody has seen it
  */
 /**
  * What a delta may hold.

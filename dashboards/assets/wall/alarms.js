@@ -33,7 +33,11 @@ function place(park, alarm) {
 
 /** @param {Park} park */
 export function show(park) {
-  const rows = [...park.alarms.values()].sort((a, b) => b.at - a.at || b.id - a.id);
+  // What nobody has seen yet comes first.
+  const seen = (/** @type {Alarm} */ alarm) => Number(alarm.acknowledged);
+  const rows = [...park.alarms.values()].sort(
+    (a, b) => seen(a) - seen(b) || b.at - a.at || b.id - a.id,
+  );
   none.hidden = rows.length > 0;
   write(byId('alarm-count'), rows.length ? number(rows.length) : '');
   mark(section, 'some', String(rows.length > 0));
@@ -43,6 +47,7 @@ export function show(park) {
     view.at = alarm.at;
     mark(view.root, 'id', String(alarm.id));
     mark(view.root, 'code', alarm.code);
+    mark(view.root, 'seen', String(alarm.acknowledged));
     write(view.what, alarmName(alarm.code));
     write(view.where, place(park, alarm));
   });
