@@ -226,6 +226,18 @@ fn audit(row: &ProductRow, at: UnixMs) -> AuditLine {
     }
 }
 
+/// Products on sale for areas or gates that the configuration no longer has: somebody has to look.
+pub(crate) fn warn_of_orphans(rows: &[ProductRow], config: &ParkDefinition) {
+    for (row, version) in rows.iter().zip(versions(rows)).filter(|(_, version)| version.on_sale) {
+        let mut areas = version.sold_for.iter();
+        let gone = areas.find(|id| !config.areas.iter().any(|area| area.id == **id));
+        if let Some(area) = gone {
+            let product = &row.definition.id;
+            tracing::warn!(%product, %area, "a product is on sale for an area that is no longer configured");
+        }
+    }
+}
+
 /// All faults of a definition, one a line.
 pub(crate) fn invalid(faults: &[shanmen_rules::Fault]) -> Fault {
     let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -442,7 +442,7 @@ impl Drop for Sale {
 fn may_become(now: Status, then: Status) -> bool {
     match then {
         Status::Frozen => matches!(now, Status::Issued),
-        Status::Issued => matches!(now, Status::Frozen | Status::Unpaid),
+        Status::Issued => matches!(now, Status::Frozen),
         Status::Voided | Status::Refunded => {
             matches!(now, Status::Issued | Status::Frozen | Status::Unpaid)
         }

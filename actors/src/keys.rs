@@ -22,9 +22,10 @@ struct Keys {
 
 /// A credential as it is kept: a keyed digest, never the plain code.
 ///
-/// Optical codes (QR, bar code, exchange code) share one space, since a scanner cannot always tell
-/// them apart; a card's UID, an ID number and a face have one each, so that a printed number never
-/// passes for a card.
+/// Optical codes (QR, bar code) share one space, since a scanner cannot always tell them apart; a
+/// card's UID, an ID number and a face have one each, so that a printed number never passes for a
+/// card. So have exchange codes (兑票码): what they were sold as decides, not what a scanner calls
+/// them, so whoever looks an optical code up looks in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 16]);
 
@@ -69,10 +70,8 @@ impl KeyRing {
     /// The digest of cleaned data of a kind.
     pub fn digest_of(&self, kind: CredentialKind, data: &str) -> Digest {
         let space: &[u8] = match kind {
-            CredentialKind::Qr
-            | CredentialKind::Barcode
-            | CredentialKind::ExchangeCode
-            | CredentialKind::Other => b"optical\0",
+            CredentialKind::Qr | CredentialKind::Barcode | CredentialKind::Other => b"optical\0",
+            CredentialKind::ExchangeCode => b"exchange\0",
             CredentialKind::Rfid => b"rfid\0",
             CredentialKind::IdCard => b"id_card\0",
             CredentialKind::Face => b"face\0",

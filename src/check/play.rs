@@ -8,7 +8,7 @@ use shanmen_protocols::{code::looks_signed, device::CredentialKind, reason::Reas
 use shanmen_rules::{
     Fault, IssueTerms, LaneIx, LaneState, OpenGrant, Park, Presentation, Standing, TicketState,
     Verdict,
-    credential::{clean, is_id_number, looks_like_id_number, parse},
+    credential::{clean, doubled, is_id_number, looks_like_id_number, parse},
     decide,
     definition::ValidityDefinition,
     standing,
@@ -291,22 +291,29 @@ impl<'a> World<'a> {
     fn look_up(&self, raw: &str) -> Result<Vec<(usize, bool)>, Reason> {
         let text = clean(raw);
         parse(CredentialKind::Qr, &text)?;
+        for text in [Some(&*text), doubled(&text)].into_iter().flatten() {
+            let leads = self.leads(text);
+            if !leads.is_empty() {
+                return Ok(leads);
+            }
+        }
+        if looks_like_id_number(&text) && !is_id_number(&text) {
+            return Err(Reason::Unreadable);
+        }
+        if looks_signed(&text) { Err(Reason::Forged) } else { Ok(Vec::new()) }
+    }
+
+    fn leads(&self, text: &str) -> Vec<(usize, bool)> {
         let mut leads = Vec::new();
         for (ix, (_, ticket)) in self.scenario.tickets.iter().enumerate() {
             let own = ticket.credentials.iter().find(|own| {
                 let data = clean(&own.data);
                 let read = |text| parse(own.kind, text).ok();
-                read(&text).is_some_and(|shown| read(&data) == Some(shown))
+                read(text).is_some_and(|shown| read(&data) == Some(shown))
             });
             leads.extend(own.map(|own| (ix, own.kind == CredentialKind::ExchangeCode)));
         }
-        if !leads.is_empty() {
-            return Ok(leads);
-        }
-        if looks_like_id_number(&text) && !is_id_number(&text) {
-            return Err(Reason::Unreadable);
-        }
-        if looks_signed(&text) { Err(Reason::Forged) } else { Ok(leads) }
+        leads
     }
 
     fn expectations(

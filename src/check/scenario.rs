@@ -243,6 +243,9 @@ pub(super) fn read(text: &str, on: Option<&ParkDefinition>) -> anyhow::Result<Sc
         .collect();
     let steps: Vec<_> =
         file.steps.into_iter().map(|step| (placed(step.span().start), step.into_inner())).collect();
+    if steps.is_empty() {
+        bail!("there are no steps: begin with [[steps]] and its at, lane, ticket and expect");
+    }
     for (place, step) in &steps {
         check_step(*place, step)?;
     }

@@ -114,6 +114,36 @@ async fn a_blocked_person_is_not_let_in_by_any_ticket_and_their_number_is_nowher
 }
 
 #[tokio::test]
+async fn an_exchange_code_opens_nothing_whatever_the_scanner_calls_it() {
+    let server = Server::start().await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    let sold = async |kind: &str, data: &str| {
+        let credential = json!([{ "type": kind, "data": data }]);
+        server.ticket(json!({ "product": "pass", "credentials": credential })).await;
+    };
+    sold("exchange_code", "55667788").await;
+    sold("barcode", "11223").await;
+    for kind in ["exchange_code", "qr", "barcode"] {
+        let told = present(&mut lane, kind, "55667788", Value::Null).await;
+        assert_eq!(told["reason"], "exchange_first", "{kind}: {told}");
+    }
+    for data in ["11223", "1122311223"] {
+        let told = present(&mut lane, "exchange_code", data, Value::Null).await;
+        assert_eq!(told["result"], "grant", "what was sold as a bar code is one: {told}");
+        lane.pass(&told["grant"], "taken", 1).await;
+    }
+}
+
+#[tokio::test]
+async fn an_unpaid_ticket_is_not_thawed_into_a_paid_one() {
+    let server = Server::start().await;
+    let (id, _) = server.ticket(json!({ "product": "pass", "status": "unpaid" })).await;
+    let path = format!("/api/v1/tickets/{id}/unfreeze");
+    let refused = server.post(&path, &json!({ "reason": "x" })).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+}
+
+#[tokio::test]
 async fn who_is_blocked_by_two_cards_is_let_in_when_both_are_taken_off() {
     let server = Server::start_with(&config()).await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;

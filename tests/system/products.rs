@@ -84,6 +84,13 @@ async fn a_faulty_product_is_refused_with_its_place_and_a_hint() {
         (json!({ "entitlements": [] }), "entitlements", "areas"),
         (json!({ "entitlements": entitled, "gates": ["west"] }), "gates[0]", "north"),
         (json!({ "entitlements": entitled, "condition": "entries <" }), "condition", "column 10"),
+        (json!({ "entitlements": entitled, "condition": "foo(1)" }), "condition", "foo"),
+        (json!({ "entitlements": entitled, "condition": "entries" }), "condition", "true or false"),
+        (
+            json!({ "entitlements": entitled, "name": { "zh": "票".repeat(200), "en": "" } }),
+            "name",
+            "100",
+        ),
         (json!({ "entitlements": entitled, "prize": 1 }), "prize", "unknown field"),
         (json!({ "entitlements": entitled, "weekdays": ["day"] }), "weekdays[0]", "sun"),
         (json!({ "id": "other", "entitlements": entitled }), "id", "path"),

@@ -29,6 +29,9 @@ pub const PARTS_MAX: usize = 10_000;
 /// The deepest nesting of areas; a passage walks up the tree.
 pub const DEPTH_MAX: usize = 8;
 
+/// The longest name, in characters.
+const NAME_MAX_CHARS: usize = 100;
+
 const OUTSIDE: &str = "outside";
 
 /// One fault of a definition.
@@ -79,6 +82,18 @@ impl Faults {
             self.add(format!("{path}.id"), fault.to_string(), "");
         }
         checked.ok()
+    }
+
+    /// A name that people can read: it goes onto displays and into decisions.
+    fn name(&mut self, path: &str, name: Option<&Text>) {
+        let unreadable = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+        for text in name.into_iter().flat_map(|name| [&name.zh, &name.en]) {
+            if NAME_MAX_CHARS < text.chars().count() || text.chars().any(unreadable) {
+                let problem =
+                    format!("more than {NAME_MAX_CHARS} characters, or one that none can read");
+                self.add(format!("{path}.name"), problem, "a name as it stands on a display");
+            }
+        }
     }
 
     /// The index of a reference, or a fault that names what there is.
@@ -191,6 +206,7 @@ fn name<'a>(
 
 fn compile_site(site: &SiteDefinition, faults: &mut Faults) -> Option<(Site, TimeZone)> {
     let id: Option<SiteId> = faults.id("site", &site.id);
+    faults.name("site", site.name.as_ref());
     let zone = TimeZone::get(&site.timezone).map_err(|_| {
         let problem = format!("there is no time zone {:?}", site.timezone);
         faults.add("site.timezone".to_owned(), problem, "an IANA name, as Asia/Shanghai");
@@ -252,6 +268,7 @@ fn compile_areas(
     }
     for (ix, area) in areas.iter().enumerate() {
         let path = format!("areas[{ix}]");
+        faults.name(&path, area.name.as_ref());
         let id = faults.id(&path, &area.id);
         let parent = area.parent.as_deref().and_then(|parent| {
             if parent == OUTSIDE {
@@ -297,6 +314,7 @@ fn compile_gates(gates: &[GateDefinition], names: &Names, faults: &mut Faults) -
     let mut compiled = Vec::with_capacity(gates.len());
     for (ix, gate) in gates.iter().enumerate() {
         let path = format!("gates[{ix}]");
+        faults.name(&path, gate.name.as_ref());
         let id: Option<GateId> = faults.id(&path, &gate.id);
         let from = AreaIx(faults.find(format!("{path}.from"), "area", &gate.from, &names.areas));
         let to = AreaIx(faults.find(format!("{path}.to"), "area", &gate.to, &names.areas));
@@ -315,6 +333,7 @@ fn compile_lanes(lanes: &[LaneDefinition], names: &Names, faults: &mut Faults) -
     let mut compiled = Vec::with_capacity(lanes.len());
     for (ix, lane) in lanes.iter().enumerate() {
         let path = format!("lanes[{ix}]");
+        faults.name(&path, lane.name.as_ref());
         let id: Option<LaneId> = faults.id(&path, &lane.id);
         let gate = GateIx(faults.find(format!("{path}.gate"), "gate", &lane.gate, &names.gates));
         if let Some(id) = id {

@@ -183,6 +183,13 @@ fn is_signed_in_lower_case(text: &str) -> bool {
         && text.as_bytes()[..code::PREFIX.len()].eq_ignore_ascii_case(code::PREFIX.as_bytes())
 }
 
+/// The half of a text that a scanner typed twice without a break, however short: `ABAB` may be a
+/// code of its own, so it is looked up first as it is.
+pub fn doubled(text: &str) -> Option<&str> {
+    let (first, second) = text.split_at_checked(text.len() / 2)?;
+    (!first.is_empty() && first == second).then_some(first)
+}
+
 /// Cleans nothing, checks everything: call [`clean`] first for what a scanner typed.
 ///
 /// # Errors

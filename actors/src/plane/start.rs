@@ -252,6 +252,7 @@ async fn open(settings: &Settings) -> Result<Opened, Fault> {
         catalogue::settle(&mut products, &definition.products, now)?;
         let park = catalogue::compile(&place, &products)?;
         ledger.keep_products(&products).map_err(fault)?;
+        catalogue::warn_of_orphans(&products, &definition);
         let (hot, sold) = (HotState::new(), Sold::default());
         let loaded = ledger
             .load(

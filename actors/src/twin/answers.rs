@@ -14,7 +14,7 @@ use crate::ledger::Answer;
 pub(crate) type Waiting<R> = Vec<R>;
 
 /// How many repeats may wait for one answer.
-const WAITING_MAX: usize = 8;
+const WAITING_MAX: usize = 64;
 
 /// How many times more ids than answers are kept in mind: a day of a busy lane.
 const OLDER_FACTOR: usize = 64;

@@ -37,6 +37,8 @@ pub(crate) struct Found {
     epoch: Option<u16>,
     fault: Option<Reason>,
     digest: Option<crate::keys::Digest>,
+    /// A code to be exchanged for a ticket first.
+    exchange: bool,
 }
 
 impl Twin {
@@ -83,7 +85,7 @@ impl Twin {
         let found = find(&self.shared, &scan.credential);
         let mut presentation = Presentation::new(now, lane, direction);
         presentation.code_epoch = found.epoch;
-        presentation.exchange_code = scan.credential.kind == CredentialKind::ExchangeCode;
+        presentation.exchange_code = found.exchange;
         presentation.confirm = shown(scan.credential.kind);
         if let Some(confirm) = scan.confirm {
             let (person, not_theirs) = person(confirm);
@@ -418,7 +420,8 @@ impl FactWork {
 /// What a credential leads to: a signed code says its ticket itself, any other is looked up by
 /// its digest.
 pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
-    let none = |fault| Found { leads: Leads::new(), epoch: None, fault, digest: None };
+    let none =
+        |fault| Found { leads: Leads::new(), epoch: None, fault, digest: None, exchange: false };
     let cleaned = credential::clean(&shown.data);
     let optical =
         matches!(shown.kind, CredentialKind::Qr | CredentialKind::Barcode | CredentialKind::Other);
@@ -427,7 +430,7 @@ pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
         let digest = shared.keys.digest_of(CredentialKind::Qr, &cleaned);
         if let Some((ticket, epoch)) = hot.code(digest) {
             let leads = [ticket].into_iter().collect();
-            return Found { leads, epoch: Some(epoch), fault: None, digest: None };
+            return Found { leads, epoch: Some(epoch), fault: None, digest: None, exchange: false };
         }
         return match shared.keys.verify(&cleaned) {
             Ok(claims) if claims.site == shared.park.now().site().id => {
@@ -437,35 +440,50 @@ pub(crate) fn find(shared: &Shared, shown: &Credential) -> Found {
                     epoch: Some(claims.epoch),
                     fault: None,
                     digest: None,
+                    exchange: false,
                 }
             }
             _ => none(Some(Reason::Forged)),
         };
     }
-    match digest(&shared.keys, shown.kind, &cleaned) {
-        Ok(mut digest) => {
-            let mut leads = shared.pool.hot().leads(digest);
-            if leads.is_empty()
-                && let Some(half) = doubled(&cleaned)
-                && let Ok(once) = self::digest(&shared.keys, shown.kind, half)
-            {
-                digest = once;
-                leads = shared.pool.hot().leads(digest);
+    let hot = shared.pool.hot();
+    let mut first = None;
+    for &kind in spaces(shown.kind) {
+        for text in [Some(&*cleaned), credential::doubled(&cleaned)].into_iter().flatten() {
+            match digest(&shared.keys, kind, text) {
+                Ok(digest) => {
+                    let leads = hot.leads(digest);
+                    if !leads.is_empty() {
+                        let exchange = kind == CredentialKind::ExchangeCode;
+                        let digest = Some(digest);
+                        return Found { leads, epoch: None, fault: None, digest, exchange };
+                    }
+                    first.get_or_insert(digest);
+                }
+                Err(reason) if first.is_none() => return none(Some(reason)),
+                Err(_) => {}
             }
-            if leads.is_empty() && shown.kind == CredentialKind::Rfid {
-                // Cards that were issued before UIDs had one form are kept as they were written.
-                leads = shared.pool.hot().leads(shared.keys.digest_of(shown.kind, &cleaned));
-            }
-            Found { leads, epoch: None, fault: None, digest: Some(digest) }
         }
-        Err(reason) => none(Some(reason)),
     }
+    let mut leads = Leads::new();
+    if shown.kind == CredentialKind::Rfid {
+        // Cards that were issued before UIDs had one form are kept as they were written.
+        leads = hot.leads(shared.keys.digest_of(shown.kind, &cleaned));
+    }
+    Found { leads, epoch: None, fault: None, digest: first, exchange: false }
 }
 
-/// The half of a text that a scanner typed twice without a break.
-fn doubled(text: &str) -> Option<&str> {
-    let (first, second) = text.split_at_checked(text.len() / 2)?;
-    (!first.is_empty() && first == second).then_some(first)
+/// Where a credential of a kind may be kept: a scanner does not know what an optical code is for.
+fn spaces(kind: CredentialKind) -> &'static [CredentialKind] {
+    match kind {
+        CredentialKind::Qr | CredentialKind::Barcode | CredentialKind::Other => {
+            &[CredentialKind::Qr, CredentialKind::ExchangeCode]
+        }
+        CredentialKind::ExchangeCode => &[CredentialKind::ExchangeCode, CredentialKind::Qr],
+        CredentialKind::Rfid => &[CredentialKind::Rfid],
+        CredentialKind::IdCard => &[CredentialKind::IdCard],
+        CredentialKind::Face => &[CredentialKind::Face],
+    }
 }
 
 /// The digest of a cleaned credential, in the one form that is looked up.

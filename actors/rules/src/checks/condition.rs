@@ -106,13 +106,65 @@ impl Condition {
             let hint = format!("there is {}", Variable::NAMES.join(", "));
             return Err(ConditionFault { problem, hint });
         }
-        let variables = seen.variables.into();
+        let variables: Arc<[Variable]> = seen.variables.into();
+        for second in [false, true] {
+            if let Some(problem) = try_out(&program, &variables, second) {
+                return Err(fault(problem, "it must give true or false"));
+            }
+        }
         Ok(Self { source: source.into(), program: Arc::new(program), variables })
     }
 
     /// The expression as it was written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+}
+
+/// Evaluates an expression with made-up values of the right types: what can never work at a gate
+/// is refused here, what depends on the ticket (a division by its entries) is not.
+fn try_out(program: &Program, variables: &[Variable], second: bool) -> Option<String> {
+    use cel::ExecutionError as E;
+    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    for &variable in variables {
+        context.add_variable_from_value(variable.name(), made_up(variable, second));
+    }
+    match program.execute(&context) {
+        Ok(Value::Bool(_)) => None,
+        Ok(other) => Some(format!("gives {}, not true or false", other.type_of())),
+        Err(
+            error @ (E::InvalidArgumentCount { .. }
+            | E::UnsupportedTargetType { .. }
+            | E::NotSupportedAsMethod { .. }
+            | E::UnexpectedType { .. }
+            | E::NoSuchKey(_)
+            | E::NoSuchOverload(_)
+            | E::UndeclaredReference(_)
+            | E::MissingArgumentOrTarget
+            | E::ValuesNotComparable(..)
+            | E::UnsupportedBinaryOperator(..)
+            | E::UnsupportedIndex(..)
+            | E::FunctionError { .. }),
+        ) => Some(format!("cannot be evaluated: {error}")),
+        Err(_) => None,
+    }
+}
+
+fn made_up(variable: Variable, second: bool) -> Value {
+    match variable {
+        Variable::Now | Variable::SlotStart | Variable::SlotEnd => timestamp(Some(UnixMs(0))),
+        Variable::Product | Variable::Class | Variable::Gate | Variable::Lane | Variable::Area => {
+            "a-1".into()
+        }
+        Variable::Inside => Value::Bool(second),
+        Variable::Weekday
+        | Variable::Persons
+        | Variable::Entries
+        | Variable::EntriesToday
+        | Variable::EntryDays
+        | Variable::MinutesSinceFirstEntry
+        | Variable::MinutesSinceLastEntry
+        | Variable::OccupancyPercent => Value::Int(if second { 100 } else { 1 }),
     }
 }
 
@@ -143,6 +195,10 @@ impl<'a> Seen<'a> {
                 None if ENVIRONMENT.types().find_type(name).is_some() => {}
                 None => self.fault_at(node.id, &format!("there is no variable {name:?}")),
             },
+            // A pattern can take any time, and a gate has one millisecond.
+            Expr::Call(call) if call.func_name == "matches" => {
+                self.fault_at(node.id, "no patterns: startsWith, endsWith, contains or ==");
+            }
             Expr::Call(call) => {
                 for part in call.target.as_deref().into_iter().chain(&call.args) {
                     self.walk(part, local);
@@ -283,6 +339,23 @@ mod tests {
         assert!(unknown.contains("line 1, column 16") && unknown.contains("\"hour\""), "{unknown}");
         assert!(problem("[1].all(x, [2].all(y, x < y))").contains("loop within a loop"));
         assert!(problem(&" ".repeat(2_000)).contains("longer"));
+        assert!(problem("lane.matches(\"n.*\")").contains("no patterns"));
+    }
+
+    #[test]
+    fn what_can_never_work_is_refused_at_load() {
+        for source in ["foo(1)", "now.foo == 1", "entries", "weekday + \"4\" == 1", "lane > 3"] {
+            assert!(Condition::compile(source).is_err(), "{source}");
+        }
+        for source in [
+            "entries / (entries_today - 1) < 3",
+            "inside ? entries < 3 : minutes_since_last_entry >= 30",
+            "now < slot_end && now.getHours(\"Asia/Shanghai\") >= 9",
+            "lane.startsWith(\"n\") || area in [\"park\"] || !(weekday in [6, 7])",
+        ] {
+            let told = Condition::compile(source).map(|_| ()).map_err(|fault| fault.problem);
+            assert_eq!(told, Ok(()), "{source}");
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(super) fn compile_one(
 ) -> Option<Product> {
     let product = &one.definition;
     let id: Option<ProductId> = faults.id(path, &product.id);
+    faults.name(path, product.name.as_ref());
     check_persons(path, product, faults);
     check_validity(path, &product.validity, faults);
     if let Some(slot) = &product.slot {

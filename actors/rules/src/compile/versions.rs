@@ -67,10 +67,10 @@ pub fn check_for_sold(old: &ProductDefinition, new: &ProductDefinition) -> Resul
     };
     let by_date = |one: &ProductDefinition| one.validity == ValidityDefinition::VisitDate {};
     if by_date(new) && !by_date(old) {
-        add("validity".into(), "tickets were sold without a visit date".into());
+        add("validity".into(), "tickets of that version have no visit date".into());
     }
     if new.slot.is_some() && old.slot.is_none() {
-        add("slot".into(), "tickets were sold without a slot".into());
+        add("slot".into(), "tickets of that version have no slot".into());
     }
     for (ix, before) in old.entitlements.iter().enumerate() {
         let Some(now) = new.entitlements.get(ix) else {
