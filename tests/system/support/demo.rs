@@ -15,12 +15,13 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Starts `shanmen serve --demo` and waits for its first visitors.
+    /// Starts `shanmen serve --demo`, its day four times as fast as usual: every day is another one,
+    /// and some begin quietly.
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
         let child = Command::new(env!("CARGO_BIN_EXE_shanmen"))
-            .args(["serve", "--demo", "--demo-speed", "60"])
+            .args(["serve", "--demo", "--demo-speed", "240"])
             .args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--data"])
             .arg(&data)
             .stdin(Stdio::null())
