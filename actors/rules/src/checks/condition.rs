@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use cel::{
     Context, Env, IdedExpr, Program, Value,
-    common::ast::{EntryExpr, Expr},
+    common::ast::{EntryExpr, Expr, LiteralValue},
 };
 use chrono::DateTime;
 use shanmen_protocols::{reason::Reason, time::UnixMs};
@@ -150,6 +150,14 @@ fn try_out(program: &Program, variables: &[Variable], second: bool) -> Option<St
     }
 }
 
+/// Whether an argument is a pattern that is written out, short, and without counted repetitions,
+/// which can grow to any size.
+fn is_plain_pattern(argument: &IdedExpr) -> bool {
+    let Expr::Literal(LiteralValue::String(pattern)) = &argument.expr else { return false };
+    let pattern: &str = pattern.inner();
+    pattern.len() <= 64 && !pattern.contains('{')
+}
+
 fn made_up(variable: Variable, second: bool) -> Value {
     match variable {
         Variable::Now | Variable::SlotStart | Variable::SlotEnd => timestamp(Some(UnixMs(0))),
@@ -195,9 +203,14 @@ impl<'a> Seen<'a> {
                 None if ENVIRONMENT.types().find_type(name).is_some() => {}
                 None => self.fault_at(node.id, &format!("there is no variable {name:?}")),
             },
-            // A pattern can take any time, and a gate has one millisecond.
-            Expr::Call(call) if call.func_name == "matches" => {
-                self.fault_at(node.id, "no patterns: startsWith, endsWith, contains or ==");
+            // A pattern is read anew at every presentation, and a gate has one millisecond.
+            Expr::Call(call)
+                if call.func_name == "matches"
+                    && !(local.is_empty() && call.args.last().is_some_and(is_plain_pattern)) =>
+            {
+                let problem = "a pattern stands outside loops, as a text of at most 64 characters \
+                               without {…}";
+                self.fault_at(node.id, problem);
             }
             Expr::Call(call) => {
                 for part in call.target.as_deref().into_iter().chain(&call.args) {
@@ -339,7 +352,13 @@ mod tests {
         assert!(unknown.contains("line 1, column 16") && unknown.contains("\"hour\""), "{unknown}");
         assert!(problem("[1].all(x, [2].all(y, x < y))").contains("loop within a loop"));
         assert!(problem(&" ".repeat(2_000)).contains("longer"));
-        assert!(problem("lane.matches(\"n.*\")").contains("no patterns"));
+        for pattern in
+            ["lane.matches(gate)", "lane.matches(\"n{9}\")", "[1].all(x, lane.matches(\"n\"))"]
+        {
+            assert!(problem(pattern).contains("a pattern stands"), "{pattern}");
+        }
+        assert!(Condition::compile("lane.matches(\"^(north|south)-[0-9]+$\")").is_ok());
+        assert!(problem("lane.matches(\"(\")").contains("cannot be evaluated"));
     }
 
     #[test]
