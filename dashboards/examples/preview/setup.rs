@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shanmen_protocols::{
-    feed::{Alarm, AreaNow, GateNow, LaneCondition, LaneNow, Text},
+    feed::{Action, Alarm, AreaNow, GateNow, LaneCondition, LaneNow, Text},
     ids::{AreaId, DeviceId, GateId, LaneId},
     reason::Reason,
     time::UnixMs,
@@ -173,6 +173,7 @@ impl Park {
         self.state.alarms.push(Alarm {
             device: Some(DeviceId::new("ts-east-4")?),
             lane: Some(LaneId::new("east-4")?),
+            acknowledged: true,
             ..alarm(2, "device_offline", 47)
         });
         let area = Some(AreaId::new("cave")?);
@@ -203,8 +204,9 @@ pub(crate) fn areas(scene: Scene) -> Result<Vec<AreaNow>, Fault> {
             level: level(occupancy, Some(capacity)),
             entries_today: occupancy * 2,
             sold_today: occupancy * 3,
-            actions: Vec::new(),
-            override_until: None,
+            actions: if scene == Scene::Full { vec![Action::StopSales] } else { Vec::new() },
+            // 2026-10-01T18:30:00+08:00.
+            override_until: (id == "cave").then_some(UnixMs(1_790_850_600_000)),
         })
     };
     AREAS.into_iter().map(area).collect()
