@@ -5,7 +5,7 @@ mod support;
 use shanmen_protocols::{ids::Direction::In, ids::Direction::Out, reason::Reason, time::UnixMs};
 use shanmen_rules::{
     AreaIx, Boundless, IssueFault, IssueTerms, Need, Person, Presentation, Room, Status,
-    TicketState, Verdict, decide,
+    TicketState, Verdict, decide, standing,
 };
 use support::{ask, ask_in, at, clock, day, lane, park, park_with, pass, ticket};
 
@@ -197,4 +197,27 @@ fn a_ticket_that_its_product_does_not_sell_is_not_issued() {
         fault(IssueTerms { persons: 1, ..good }).to_string(),
         "product p is for 2 to 9 persons, not 1"
     );
+}
+
+#[test]
+fn of_several_tickets_the_one_inside_leaves_and_the_first_that_is_good_enters() {
+    let park = park_with("uses = 1");
+    let (mut inside, outside) = (ticket(&park, 1), ticket(&park, 1));
+    let stands = |ticket: &TicketState, way, hour: &str| {
+        let shown = Presentation::new(clock(hour), lane(&park, "n1"), way);
+        let verdict = decide(&park, &shown, Some(ticket), &Boundless);
+        standing(&park, &shown, ticket, &verdict)
+    };
+    assert_eq!(stands(&inside, In, "08:00"), stands(&outside, In, "08:00"));
+    assert_eq!(stands(&inside, Out, "08:00"), stands(&outside, Out, "08:00"), "nobody is inside");
+    let grant = stands(&outside, In, "10:00");
+    pass(&park, &mut inside, "n1", In, clock("09:00"));
+    assert!(stands(&outside, Out, "10:00") < stands(&inside, Out, "10:00"), "who is inside leaves");
+    assert!(stands(&inside, In, "10:00") < stands(&outside, In, "10:00"), "who is outside enters");
+    assert_eq!(
+        stands(&outside, Out, "10:00"),
+        grant,
+        "an exit of nobody is no better than a grant"
+    );
+    assert!(grant < stands(&inside, Out, "10:00"));
 }
