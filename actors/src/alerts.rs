@@ -2,7 +2,7 @@
 //! somebody, cleared when the cause has gone, and kept.
 //!
 //! Devices raise them by facts, the watch by what it sees each second. Every change is queued for
-//! the books in its order and told to the flow, which shows it. Off the path of a scan.
+//! the books in its order; the flow reads what is on, and shows it. Off the path of a scan.
 
 use std::{
     borrow::Cow,
@@ -19,7 +19,6 @@ use tokio::sync::oneshot;
 use crate::{
     api::{AuditLine, Fault},
     clock::Clock,
-    flow::{Fact, FlowSender},
     ledger::{AlarmRow, DirectEntry, Ledger, Record},
     twin::fault,
 };
@@ -79,7 +78,6 @@ pub(crate) fn code_of(told: &str) -> &'static str {
 pub(crate) struct Alerts {
     state: Mutex<State>,
     ledger: Arc<dyn Ledger>,
-    flow: FlowSender,
     clock: Clock,
 }
 
@@ -94,15 +92,11 @@ impl Alerts {
     pub(crate) fn new(
         (rows, next): (Vec<AlarmRow>, u64),
         ledger: Arc<dyn Ledger>,
-        flow: FlowSender,
         clock: Clock,
     ) -> Self {
-        for row in &rows {
-            flow.tell(Fact::Alarm(Box::new(shown(row))));
-        }
         let on = rows.into_iter().map(|row| (row.cause.clone(), row)).collect();
         let state = State { on, next, unwritten: VecDeque::new() };
-        Self { state: Mutex::new(state), ledger, flow, clock }
+        Self { state: Mutex::new(state), ledger, clock }
     }
 
     /// Raises or clears the alarm of a cause; what is so already changes nothing.
@@ -124,10 +118,10 @@ impl Alerts {
             metrics::counter!("shanmen_alarms_raised_total", "code" => row.cause.code.clone())
                 .increment(1);
             state.on.insert(cause.clone(), row.clone());
-            self.told(&mut state, row);
+            self.write(&mut state, row);
         } else if let Some(mut row) = state.on.remove(cause) {
             row.cleared_at = Some(now);
-            self.told(&mut state, row);
+            self.write(&mut state, row);
         }
     }
 
@@ -177,7 +171,6 @@ impl Alerts {
                 None => state.on.insert(row.cause.clone(), row.clone()),
                 Some(_) => state.on.remove(&row.cause),
             };
-            self.flow.tell(Fact::Alarm(Box::new(shown(&row))));
             (row, committed)
         };
         let lost = |_| Fault::Internal("the ledger has stopped".into());
@@ -192,6 +185,13 @@ impl Alerts {
         rows
     }
 
+    /// The same as the glass shows it.
+    pub(crate) fn glass(&self) -> Vec<Alarm> {
+        let mut alarms: Vec<Alarm> = self.lock().on.values().map(shown).collect();
+        alarms.sort_by_key(|alarm| alarm.id);
+        alarms
+    }
+
     /// Writes what could not be written before.
     pub(crate) fn catch_up(&self) {
         let mut state = self.lock();
@@ -203,9 +203,8 @@ impl Alerts {
         }
     }
 
-    /// A change: to the books, in order, and to the glass.
-    fn told(&self, state: &mut State, row: AlarmRow) {
-        self.flow.tell(Fact::Alarm(Box::new(shown(&row))));
+    /// A change goes to the books, in its order.
+    fn write(&self, state: &mut State, row: AlarmRow) {
         if !state.unwritten.is_empty() || !self.queue(&row) {
             if UNWRITTEN_MAX <= state.unwritten.len() {
                 metrics::counter!("shanmen_alarms_unwritten_overflow_total").increment(1);

@@ -10,7 +10,7 @@ use shanmen_rules::{AreaIx, Day, Limits, Park, TicketState};
 use crate::{
     api::{AuditLine, CapacityView, Fault, OverrideView},
     clock::Clock,
-    flow::{Occupancy, Sold, areas_of, counts},
+    flow::{Occupancy, Sold, areas_of},
     ledger::{OverrideRow, Record, SqliteLedger, commit},
     live_park::LivePark,
     twin::fault,
@@ -21,11 +21,10 @@ const OVERRIDE_MINUTES_MAX: u32 = 24 * 60;
 
 /// The room in the areas.
 pub(crate) struct Capacity {
-    pub(crate) park: LivePark,
-    pub(crate) occupancy: Arc<Occupancy>,
-    pub(crate) sold: Arc<Sold>,
-    pub(crate) ledger: Arc<SqliteLedger>,
-    pub(crate) clock: Clock,
+    park: LivePark,
+    occupancy: Arc<Occupancy>,
+    ledger: Arc<SqliteLedger>,
+    clock: Clock,
     overrides: DashMap<AreaId, OverrideRow>,
     /// From the commit to the gates: two changes at once come one after the other.
     changing: tokio::sync::Mutex<()>,
@@ -35,7 +34,7 @@ impl Capacity {
     /// Takes the overrides of the ledger, and puts them in force.
     pub(crate) fn new(
         park: LivePark,
-        (occupancy, sold): (Arc<Occupancy>, Arc<Sold>),
+        occupancy: Arc<Occupancy>,
         ledger: Arc<SqliteLedger>,
         clock: Clock,
         overrides: Vec<OverrideRow>,
@@ -46,15 +45,7 @@ impl Capacity {
             }
         }
         let overrides = overrides.into_iter().map(|row| (row.area.clone(), row)).collect();
-        Self {
-            park,
-            occupancy,
-            sold,
-            ledger,
-            clock,
-            overrides,
-            changing: tokio::sync::Mutex::default(),
-        }
+        Self { park, occupancy, ledger, clock, overrides, changing: tokio::sync::Mutex::default() }
     }
 
     /// All areas.
@@ -70,7 +61,7 @@ impl Capacity {
     fn view(&self, park: &Park, ix: AreaIx, now: UnixMs, today: Day) -> CapacityView {
         let area = park.area(ix);
         let persons = self.occupancy.persons(ix);
-        let counts = counts(&self.occupancy, &self.sold, ix, today);
+        let counts = self.occupancy.counts(ix, today);
         let held = self.overrides.get(&area.id).filter(|row| now < row.until);
         CapacityView {
             area: area.id.clone(),
@@ -132,20 +123,25 @@ impl Capacity {
         Ok(self.view(&park, ix, now, park.business_day(now)))
     }
 
+    /// What is sold for each day.
+    pub(crate) fn sold(&self) -> &Sold {
+        self.occupancy.sold()
+    }
+
     /// What stops the sale of a ticket, in words for the seller; counts it as sold otherwise.
     pub(crate) fn sell(&self, park: &Park, state: &TicketState, now: UnixMs) -> Result<(), String> {
-        self.sold.add(park, state);
+        self.sold().add(park, state);
         let Some(day) = state.visit_date() else { return Ok(()) };
         let persons = u32::from(state.persons());
         self.occupancy.turn_to(park.business_day(now));
         let stop = areas_of(park, state).find_map(|area| {
-            let mut counts = counts(&self.occupancy, &self.sold, area, day);
+            let mut counts = self.occupancy.counts(area, day);
             // It is among the sold already, so that no other seller takes its place.
             counts.sold = counts.sold.saturating_sub(persons);
             park.sales_stop(area, day, now, persons, counts)
         });
         let Some(stop) = stop else { return Ok(()) };
-        self.sold.take_off(park, state);
+        self.sold().take_off(park, state);
         let of = match stop.of {
             shanmen_rules::definition::CapacityOf::Instant => "inside",
             shanmen_rules::definition::CapacityOf::Daily => "entries",

@@ -4,7 +4,7 @@
 //! a definition with `applies_to_sold` also decides the tickets of the versions before it, and it
 //! is refused where those lack what it asks for. Off the path of a scan, which reads the park.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::{
@@ -27,7 +27,7 @@ const VERSIONS_MAX: usize = 32_000;
 pub(crate) struct Catalogue {
     park: LivePark,
     /// The site, areas, gates and lanes, which stay as they are while the program runs.
-    place: ParkDefinition,
+    place: Arc<ParkDefinition>,
     ledger: Arc<SqliteLedger>,
     clock: Clock,
     /// All versions, each at its number. Whoever changes something holds it until the end.
@@ -43,22 +43,34 @@ impl Catalogue {
         ledger: Arc<SqliteLedger>,
         clock: Clock,
     ) -> Self {
-        Self { park, place, ledger, clock, rows: tokio::sync::Mutex::new(rows) }
+        Self { park, place: Arc::new(place), ledger, clock, rows: tokio::sync::Mutex::new(rows) }
     }
 
     /// All products by the order in which they were first seen.
     pub(crate) async fn all(&self) -> Vec<ProductView> {
         let rows = self.rows.lock().await;
-        let mut ids: Vec<&str> = Vec::new();
-        for row in rows.iter().filter(|row| row.version == 1) {
-            ids.push(&row.definition.id);
-        }
-        ids.into_iter().filter_map(|id| view(&rows, id)).collect()
+        let latest: HashMap<&str, &ProductRow> =
+            rows.iter().map(|row| (row.definition.id.as_str(), row)).collect();
+        let first = rows.iter().filter(|row| row.version == 1);
+        first
+            .filter_map(|row| latest.get(row.definition.id.as_str()))
+            .map(|row| view(row))
+            .collect()
     }
 
-    /// One product with its versions.
+    /// One product.
     pub(crate) async fn one(&self, id: &str) -> Result<ProductView, Fault> {
-        view(&self.rows.lock().await, id).ok_or(Fault::NotFound("product"))
+        let rows = self.rows.lock().await;
+        let latest = rows.iter().rfind(|row| row.definition.id == id);
+        latest.map(view).ok_or(Fault::NotFound("product"))
+    }
+
+    /// All versions of a product, the newest first.
+    pub(crate) async fn versions(&self, id: &str) -> Result<Vec<VersionView>, Fault> {
+        let rows = self.rows.lock().await;
+        let of_this = rows.iter().rev().filter(|row| row.definition.id == id);
+        let versions: Vec<VersionView> = of_this.map(version).collect();
+        if versions.is_empty() { Err(Fault::NotFound("product")) } else { Ok(versions) }
     }
 
     /// Adds or changes a product, and puts it in force at all gates.
@@ -79,9 +91,8 @@ impl Catalogue {
                 now => format!("product {id} is at version {now} now: read it and try again"),
             }));
         }
-        if latest.is_some_and(|row| same(&row.definition, &definition) && !row.dropped) {
-            let shown = view(&rows, &id).ok_or(Fault::NotFound("product"))?;
-            return Ok((shown, ProductChanged::Unchanged));
+        if let Some(row) = latest.filter(|row| same(&row.definition, &definition) && !row.dropped) {
+            return Ok((view(row), ProductChanged::Unchanged));
         }
         if definition.applies_to_sold {
             fits_all_sold(&rows, &definition)?;
@@ -103,13 +114,17 @@ impl Catalogue {
         };
         let mut after = rows.clone();
         after.push(row.clone());
-        let park = compile(&self.place, &after)?;
+        // With many versions that takes its time: not on a thread that others wait for.
+        let place = Arc::clone(&self.place);
+        let compiled = tokio::task::spawn_blocking(move || (compile(&place, &after), after));
+        let (park, after) = compiled.await.map_err(|error| Fault::Internal(error.to_string()))?;
+        let park = park?;
+        let shown = view(&row);
         let audit = audit(&row, now);
         let record = Record::Product { n: rows.len(), row: Box::new(row), audit };
         commit(&*self.ledger, record).await.map_err(fault)?;
         *rows = after;
         self.park.put(Arc::new(park));
-        let shown = view(&rows, &id).ok_or(Fault::NotFound("product"))?;
         let what = if version == 0 { ProductChanged::Added } else { ProductChanged::Changed };
         Ok((shown, what))
     }
@@ -157,14 +172,10 @@ pub(crate) fn settle(
 }
 
 fn fits_all_sold(rows: &[ProductRow], new: &ProductDefinition) -> Result<(), Fault> {
-    let sold = rows.iter().filter(|row| row.definition.id == new.id);
-    for row in sold {
+    for row in rows.iter().filter(|row| row.definition.id == new.id) {
         check_for_sold(&row.definition, new).map_err(|faults| {
-            let Fault::Invalid(lines) = invalid(&faults) else { return invalid(&faults) };
-            Fault::Invalid(format!(
-                "applies_to_sold: product {}, version {}:\n{lines}",
-                new.id, row.version
-            ))
+            let (id, version, faults) = (&new.id, row.version, lines(&faults));
+            Fault::Invalid(format!("applies_to_sold: product {id}, version {version}:\n{faults}"))
         })?;
     }
     Ok(())
@@ -173,18 +184,23 @@ fn fits_all_sold(rows: &[ProductRow], new: &ProductDefinition) -> Result<(), Fau
 /// The versions as the rules take them: what decides a version's tickets is the newest later
 /// definition that is also for tickets sold, or its own.
 fn versions(rows: &[ProductRow]) -> Vec<ProductVersion> {
-    let each = rows.iter().enumerate().map(|(n, row)| {
-        let id = &row.definition.id;
-        let later = || rows[n + 1..].iter().filter(|later| later.definition.id == *id);
-        let rules = later().rfind(|later| later.definition.applies_to_sold).unwrap_or(row);
+    // From the newest on: for each product that was met the definition that is for all before it.
+    let mut later: HashMap<&str, Option<&ProductDefinition>> = HashMap::new();
+    let each = rows.iter().rev().map(|row| {
+        let own = &row.definition;
+        let met = later.get(own.id.as_str()).copied();
+        let for_all = met.flatten().or_else(|| own.applies_to_sold.then_some(own));
+        later.insert(&own.id, for_all);
         ProductVersion {
-            definition: rules.definition.clone(),
-            sold_for: ProductVersion::areas(&row.definition),
+            definition: met.flatten().unwrap_or(own).clone(),
+            sold_for: ProductVersion::areas(own),
             version: row.version,
-            on_sale: later().next().is_none() && row.definition.on_sale && !row.dropped,
+            on_sale: met.is_none() && own.on_sale && !row.dropped,
         }
     });
-    each.collect()
+    let mut versions: Vec<ProductVersion> = each.collect();
+    versions.reverse();
+    versions
 }
 
 /// Whether two definitions say the same; a missing name is the id.
@@ -196,23 +212,24 @@ fn same(one: &ProductDefinition, other: &ProductDefinition) -> bool {
     named(one) == named(other)
 }
 
-fn view(rows: &[ProductRow], id: &str) -> Option<ProductView> {
-    let of_this = || rows.iter().rev().filter(|row| row.definition.id == id);
-    let latest = of_this().next()?;
-    let versions = of_this().map(|row| VersionView {
+/// A product by its latest version.
+fn view(latest: &ProductRow) -> ProductView {
+    ProductView {
+        definition: latest.definition.clone(),
+        version: latest.version,
+        on_sale: latest.definition.on_sale && !latest.dropped,
+    }
+}
+
+fn version(row: &ProductRow) -> VersionView {
+    VersionView {
         version: row.version,
         at: row.at,
         actor: row.actor.clone(),
         reason: row.reason.clone(),
         applies_to_sold: row.definition.applies_to_sold,
         definition: row.definition.clone(),
-    });
-    Some(ProductView {
-        definition: latest.definition.clone(),
-        version: latest.version,
-        on_sale: latest.definition.on_sale && !latest.dropped,
-        versions: versions.collect(),
-    })
+    }
 }
 
 fn audit(row: &ProductRow, at: UnixMs) -> AuditLine {
@@ -240,8 +257,11 @@ pub(crate) fn warn_of_orphans(rows: &[ProductRow], config: &ParkDefinition) {
 
 /// All faults of a definition, one a line.
 pub(crate) fn invalid(faults: &[shanmen_rules::Fault]) -> Fault {
-    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Fault::Invalid(lines.join("\n"))
+    Fault::Invalid(lines(faults))
+}
+
+fn lines(faults: &[shanmen_rules::Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The numbers of all versions of the products whose class is asked for.

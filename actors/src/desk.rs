@@ -127,10 +127,12 @@ impl Desk {
                 let problem = format!("tickets[{n}].product: {} is not on sale", product.id);
                 return Err(Fault::Conflict(problem));
             }
-            self.capacity
-                .sell(park, &row.state, now)
-                .map_err(|why| Fault::Conflict(format!("tickets[{n}].visit_date: {why}")))?;
-            sale.sold.push(row.state.clone());
+            if is_sold(row.state.status()) {
+                self.capacity
+                    .sell(park, &row.state, now)
+                    .map_err(|why| Fault::Conflict(format!("tickets[{n}].visit_date: {why}")))?;
+                sale.sold.push(row.state.clone());
+            }
         }
         Ok(sale)
     }
@@ -206,7 +208,7 @@ impl Desk {
         // Somebody else has sold them: they are counted, and never refused.
         let park = self.park.now();
         for row in &rows {
-            self.capacity.sold.add(&park, &row.state);
+            self.capacity.sold().add(&park, &row.state);
         }
         self.show(rows);
         Ok(())
@@ -362,11 +364,10 @@ impl Desk {
             state.set_status(status);
             Ok(())
         });
-        let mut state = self.change(id, action, reason, actor, how).await?;
+        let state = self.change(id, action, reason, actor, how).await?;
+        // Only a sold ticket may become one that is not.
         if !is_sold(status) {
-            // Counted until now, whatever it was before: only a sold one may become this.
-            state.set_status(Status::Issued);
-            self.capacity.sold.take_off(&self.park.now(), &state);
+            self.capacity.sold().take_off(&self.park.now(), &state);
         }
         Ok(())
     }
@@ -434,7 +435,7 @@ impl Sale {
 impl Drop for Sale {
     fn drop(&mut self) {
         for state in &self.sold {
-            self.capacity.sold.take_off(&self.park, state);
+            self.capacity.sold().take_off(&self.park, state);
         }
     }
 }

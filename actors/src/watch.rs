@@ -1,6 +1,6 @@
 //! The watch: once a second it looks at open grants, areas, devices and queues, for the wall, the
-//! alarms and the metrics. It decides nothing: a grant whose lane is silent keeps its place until the lane's log
-//! arrives or an operator releases it.
+//! alarms and the metrics. It decides nothing: a grant whose lane is silent keeps its place until
+//! the lane's log arrives or an operator releases it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::{
     alerts::Cause,
     api::DeviceStanding,
-    flow::{Fact, Occupancy, Sold, counts},
+    flow::{Fact, Occupancy},
     ledger::GrantRow,
     twin::Shared,
 };
@@ -36,7 +36,6 @@ const CALM_MS: i64 = 30_000;
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     occupancy: Arc<Occupancy>,
-    sold: Arc<Sold>,
     shown: BTreeMap<LaneIx, u32>,
     /// Since when each area has been below all levels: it rests a while before its alarm ends.
     calm: BTreeMap<AreaIx, UnixMs>,
@@ -45,10 +44,10 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// A watch that has seen nothing yet.
-    pub(crate) fn new(shared: Arc<Shared>, occupancy: Arc<Occupancy>, sold: Arc<Sold>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, occupancy: Arc<Occupancy>) -> Self {
         let began = shared.clock.now();
         let (shown, calm) = (BTreeMap::new(), BTreeMap::new());
-        Self { shared, occupancy, sold, shown, calm, began }
+        Self { shared, occupancy, shown, calm, began }
     }
 
     /// Whether a grant's lane has been silent past its time.
@@ -114,11 +113,7 @@ impl Watch {
         let park = self.shared.park.now();
         let today = park.business_day(now);
         for (ix, area) in (0u16..).map(AreaIx).zip(park.areas()).skip(1) {
-            let at_level = park
-                .actions(ix, counts(&self.occupancy, &self.sold, ix, today))
-                .iter()
-                .next()
-                .is_some();
+            let at_level = !park.actions(ix, self.occupancy.counts(ix, today)).is_empty();
             let cause = Cause::area("area_level", area.id.clone());
             if at_level {
                 self.calm.remove(&ix);

@@ -77,7 +77,7 @@ pub(super) struct Why {
 impl Product {
     /// Its current form; every name has both its languages.
     fn of(view: api::ProductView) -> Result<Self, Problem> {
-        let api::ProductView { mut definition, version, on_sale, .. } = view;
+        let api::ProductView { mut definition, version, on_sale } = view;
         definition.name = Some(Text::or_id(definition.name.as_ref(), &definition.id));
         let mut definition = serde_json::to_value(definition).map_err(Problem::internal)?;
         if let Some(map) = definition.as_object_mut() {
@@ -135,8 +135,8 @@ pub(super) async fn versions(
     _: May<SeeTickets>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let view = app.plane.product(&id).await?;
-    let versions = view.versions.into_iter().map(|one| Version::of(one, &app.times)).collect();
+    let versions = app.plane.product_versions(&id).await?;
+    let versions = versions.into_iter().map(|one| Version::of(one, &app.times)).collect();
     json(&Versions { versions })
 }
 

@@ -32,6 +32,11 @@ impl Actions {
         self.0 & bit(action) != 0
     }
 
+    /// Whether none is in force.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The actions, the mildest first.
     pub fn iter(self) -> impl Iterator<Item = CapacityAction> {
         use CapacityAction::{Announce, Slow, StopEntry, StopSales};

@@ -13,8 +13,6 @@ pub struct ProductView {
     /// Whether tickets of it are sold: its definition says so, and the configuration that brought
     /// it still names it.
     pub on_sale: bool,
-    /// All versions, the newest first.
-    pub versions: Vec<VersionView>,
 }
 
 /// A version of a product.

@@ -13,12 +13,13 @@ use shanmen_protocols::{
     time::UnixMs,
 };
 use shanmen_rules::{
-    Actions, AreaIx, Counts, Day, LaneIx, Park, ProductIx, Room,
+    Actions, AreaIx, Day, LaneIx, Park, ProductIx,
     definition::{CapacityAction, LaneDirection},
 };
 
-use super::{Occupancy, Sold, latency::SlidingLatency, rate::Minute};
+use super::{Occupancy, latency::SlidingLatency, rate::Minute};
 use crate::{
+    alerts::Alerts,
     ledger::{Moved, Refused},
     live_park::LivePark,
 };
@@ -39,7 +40,7 @@ pub(crate) struct LaneChange {
 pub(crate) struct FlowCore {
     park: LivePark,
     occupancy: Arc<Occupancy>,
-    sold: Arc<Sold>,
+    alerts: Arc<Alerts>,
     now: UnixMs,
     state: Snapshot,
     day: Day,
@@ -52,7 +53,6 @@ pub(crate) struct FlowCore {
     counted: i64,
     lines: u64,
     pending: Vec<Recent>,
-    alarms: Vec<Alarm>,
     changed_lanes: BTreeSet<LaneIx>,
     today_changed: bool,
     shown: Snapshot,
@@ -66,10 +66,11 @@ struct GateCount {
 }
 
 impl FlowCore {
-    /// An empty day. `active` tells which lanes are in the configuration.
+    /// An empty day.
     pub(crate) fn new(
         live: LivePark,
-        (occupancy, sold): (Arc<Occupancy>, Arc<Sold>),
+        occupancy: Arc<Occupancy>,
+        alerts: Arc<Alerts>,
         now: UnixMs,
     ) -> Self {
         let park = live.full();
@@ -86,13 +87,12 @@ impl FlowCore {
             counted: 0,
             lines: 0,
             pending: Vec::new(),
-            alarms: Vec::new(),
             changed_lanes: BTreeSet::new(),
             today_changed: true,
             shown: state.clone(),
             park: live,
             occupancy,
-            sold,
+            alerts,
             state,
         };
         core.begin_day(now);
@@ -231,17 +231,11 @@ impl FlowCore {
         }
     }
 
-    /// Takes an alarm as it is now.
-    pub(crate) fn alarm(&mut self, alarm: Alarm) {
-        self.alarms.retain(|pending| pending.id != alarm.id);
-        self.alarms.push(alarm);
-    }
-
-    /// Takes over what the ledger does not know: the lanes as they are, and the line counter.
+    /// Takes over what the ledger does not know: the lanes as they are, the line counter, and which
+    /// alarms have been shown.
     pub(crate) fn carry_lanes(&mut self, before: &mut Self) {
         self.state.lanes = std::mem::take(&mut before.state.lanes);
-        self.state.alarms = std::mem::take(&mut before.state.alarms);
-        self.alarms = std::mem::take(&mut before.alarms);
+        self.shown.alarms = std::mem::take(&mut before.shown.alarms);
         self.state.today.devices_online = before.state.today.devices_online;
         self.state.today.devices_total = before.state.today.devices_total;
         self.lines = self.lines.max(before.lines);
@@ -286,7 +280,7 @@ impl FlowCore {
 
     /// What changed since the last time, as a delta; the counts are read as they are now.
     pub(crate) fn take_delta(&mut self) -> Delta {
-        self.read_occupancy();
+        self.read_now();
         let mut delta = Delta {
             areas: changed(&self.state.areas, &self.shown.areas),
             gates: changed(&self.state.gates, &self.shown.gates),
@@ -296,7 +290,7 @@ impl FlowCore {
                 .filter_map(|lane| self.state.lanes.get(usize::from(lane.0)).cloned())
                 .collect(),
             recent: std::mem::take(&mut self.pending),
-            alarms: std::mem::take(&mut self.alarms),
+            alarms: changed_alarms(&self.state.alarms, &self.shown.alarms),
             ..Delta::default()
         };
         self.changed_lanes.clear();
@@ -306,21 +300,22 @@ impl FlowCore {
         }
         self.shown.areas.clone_from(&self.state.areas);
         self.shown.gates.clone_from(&self.state.gates);
-        let (recent, alarms) = (delta.recent.clone(), delta.alarms.clone());
-        self.state.apply(&Delta { recent, alarms, ..Delta::default() });
+        self.shown.alarms.clone_from(&self.state.alarms);
+        self.state.apply(&Delta { recent: delta.recent.clone(), ..Delta::default() });
         delta
     }
 
     /// All of it, as it is now.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
-        self.read_occupancy();
+        self.read_now();
         let mut state = self.state.clone();
-        let (recent, alarms) = (self.pending.clone(), self.alarms.clone());
-        state.apply(&Delta { recent, alarms, ..Delta::default() });
+        state.apply(&Delta { recent: self.pending.clone(), ..Delta::default() });
         state
     }
 
-    fn read_occupancy(&mut self) {
+    /// What others own is read, never told: it is right again after any overflow.
+    fn read_now(&mut self) {
+        self.state.alarms = self.alerts.glass();
         let park = self.park.now();
         let (mut in_site, mut level) = (0, Level::Normal);
         for (row, (ix, area)) in
@@ -330,8 +325,9 @@ impl FlowCore {
             row.occupancy = persons.inside;
             row.reserved = persons.reserved;
             row.entries_today = self.occupancy.entries(ix);
-            row.sold_today = self.sold.persons(ix, self.day);
-            let actions = park.actions(ix, counts(&self.occupancy, &self.sold, ix, self.day));
+            let counts = self.occupancy.counts(ix, self.day);
+            row.sold_today = counts.sold;
+            let actions = park.actions(ix, counts);
             row.level = level_of(actions);
             row.actions = actions.iter().map(action).collect();
             row.override_until =
@@ -414,17 +410,15 @@ fn class_of(park: &Park, product: Option<ProductIx>) -> Option<String> {
     product.map(|ix| park.product(ix).class.as_str().to_owned())
 }
 
-fn changed<Row: Clone + PartialEq>(now: &[Row], shown: &[Row]) -> Vec<Row> {
-    now.iter().zip(shown).filter(|(now, shown)| now != shown).map(|(now, _)| now.clone()).collect()
+/// Alarms that are new or otherwise than they were shown, and those that are over.
+fn changed_alarms(now: &[Alarm], shown: &[Alarm]) -> Vec<Alarm> {
+    let over = shown.iter().filter(|old| !now.iter().any(|alarm| alarm.id == old.id));
+    let over = over.map(|old| Alarm { active: false, ..old.clone() });
+    now.iter().filter(|alarm| !shown.contains(alarm)).cloned().chain(over).collect()
 }
 
-/// An area's counts on a day, as its levels are asked with them.
-pub(crate) fn counts(occupancy: &Occupancy, sold: &Sold, area: AreaIx, day: Day) -> Counts {
-    Counts {
-        instant: Room::persons(occupancy, area),
-        daily: Room::entries_today(occupancy, area),
-        sold: sold.persons(area, day),
-    }
+fn changed<Row: Clone + PartialEq>(now: &[Row], shown: &[Row]) -> Vec<Row> {
+    now.iter().zip(shown).filter(|(now, shown)| now != shown).map(|(now, _)| now.clone()).collect()
 }
 
 fn level_of(actions: Actions) -> Level {

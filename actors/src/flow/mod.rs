@@ -22,16 +22,17 @@ use std::{
 use actix::{
     Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, MessageResult,
 };
-use shanmen_protocols::feed::{Alarm, Delta, Snapshot};
+use shanmen_protocols::feed::{Delta, Snapshot};
 use shanmen_rules::LaneIx;
 use tokio::sync::broadcast;
 
 pub(crate) use self::{
-    core::{FlowCore, LaneChange, counts},
+    core::{FlowCore, LaneChange},
     occupancy::Occupancy,
     sold::{Sold, areas_of, is_sold},
 };
 use crate::{
+    alerts::Alerts,
     clock::Clock,
     ledger::{Ledger, LedgerFault, Moved, Refused},
     live_park::LivePark,
@@ -61,8 +62,6 @@ pub(crate) enum Fact {
     Lane(Box<LaneChange>),
     /// A lane has so many open grants.
     GrantsOpen(LaneIx, u32),
-    /// An alarm was raised, acknowledged or cleared.
-    Alarm(Box<Alarm>),
 }
 
 /// Asks for all of it.
@@ -107,8 +106,8 @@ impl FlowSender {
 /// What the flow needs.
 pub(crate) struct FlowParts {
     pub(crate) park: LivePark,
-    pub(crate) sold: Arc<Sold>,
     pub(crate) occupancy: Arc<Occupancy>,
+    pub(crate) alerts: Arc<Alerts>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
     pub(crate) fleet: Arc<Fleet>,
@@ -193,8 +192,8 @@ impl Flow {
 fn count_day(parts: &FlowParts, people_too: bool) -> Result<FlowCore, LedgerFault> {
     let now = parts.clock.now();
     let park = parts.park.full();
-    let counts = (Arc::clone(&parts.occupancy), Arc::clone(&parts.sold));
-    let mut core = FlowCore::new(parts.park.clone(), counts, now);
+    let (occupancy, alerts) = (Arc::clone(&parts.occupancy), Arc::clone(&parts.alerts));
+    let mut core = FlowCore::new(parts.park.clone(), occupancy, alerts, now);
     let day = core.day();
     parts.ledger.passages_of(day, &mut |moved| {
         if people_too {
@@ -226,7 +225,6 @@ impl Handler<Fact> for Flow {
             Fact::DecidedIn(micros) => self.core.decided_in(micros),
             Fact::Lane(change) => self.core.lane_changed(&change),
             Fact::GrantsOpen(lane, open) => self.core.grants_open(lane, open),
-            Fact::Alarm(alarm) => self.core.alarm(*alarm),
         }
     }
 }

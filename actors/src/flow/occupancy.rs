@@ -1,4 +1,5 @@
-//! Who is where, as counts: the one place where occupancy and reserved places change.
+//! Who is where, as counts: the one place where occupancy and reserved places change; and how many
+//! are to come, as they are sold.
 //!
 //! A place is taken at the grant, or two lanes could give away the last one; a passage not taken
 //! gives it back. One atomic word an area, so that a shard reserves without asking anybody and
@@ -7,7 +8,9 @@
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use shanmen_protocols::time::UnixMs;
-use shanmen_rules::{Admission, AreaIx, Day, Movements, Park, Room};
+use shanmen_rules::{Admission, AreaIx, Counts, Day, Movements, Park, Room};
+
+use super::Sold;
 
 /// The counts of all areas.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(crate) struct Occupancy {
     areas: Box<[Area]>,
     /// The business day that is counted.
     day: AtomicI32,
+    sold: Sold,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +57,7 @@ impl Occupancy {
         Self {
             areas: park.areas().iter().map(|_| Area::default()).collect(),
             day: AtomicI32::new(today.0),
+            sold: Sold::default(),
         }
     }
 
@@ -74,6 +79,20 @@ impl Occupancy {
             });
             let reserved = Persons::of(area.persons.load(Ordering::Acquire)).reserved;
             area.entries_today.store(reserved, Ordering::Release);
+        }
+    }
+
+    /// What is sold for each day.
+    pub(crate) fn sold(&self) -> &Sold {
+        &self.sold
+    }
+
+    /// One area's counts on a day, as its capacity levels are asked with them.
+    pub(crate) fn counts(&self, area: AreaIx, day: Day) -> Counts {
+        Counts {
+            instant: Room::persons(self, area),
+            daily: Room::entries_today(self, area),
+            sold: self.sold.persons(area, day),
         }
     }
 

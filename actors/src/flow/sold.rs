@@ -17,34 +17,30 @@ impl Sold {
         self.0.get(&(day, area)).map_or(0, |count| *count)
     }
 
-    /// Counts a ticket as sold.
+    /// Counts a ticket, if it is sold.
     pub(crate) fn add(&self, park: &Park, state: &TicketState) {
-        for_each(park, state, |key, persons| {
-            let mut count = self.0.entry(key).or_default();
-            *count = count.saturating_add(persons);
-        });
+        if is_sold(state.status()) {
+            self.change(park, state, u32::saturating_add);
+        }
     }
 
-    /// Takes a ticket off the count, as it stood before it was given back.
+    /// Takes a ticket off that was counted, whatever it has become since.
     pub(crate) fn take_off(&self, park: &Park, state: &TicketState) {
-        for_each(park, state, |key, persons| {
-            let mut count = self.0.entry(key).or_default();
-            *count = count.saturating_sub(persons);
-        });
+        self.change(park, state, u32::saturating_sub);
+    }
+
+    fn change(&self, park: &Park, state: &TicketState, change: impl Fn(u32, u32) -> u32) {
+        let Some(day) = state.visit_date() else { return };
+        for area in areas_of(park, state) {
+            let mut count = self.0.entry((day, area)).or_default();
+            *count = change(*count, state.persons().into());
+        }
     }
 }
 
 /// Whether a ticket of this standing is sold.
 pub(crate) fn is_sold(status: Status) -> bool {
     !matches!(status, Status::Refunded | Status::Voided | Status::Superseded)
-}
-
-/// The areas that a dated, sold ticket is for, each once.
-fn for_each(park: &Park, state: &TicketState, mut each: impl FnMut((Day, AreaIx), u32)) {
-    let (Some(day), true) = (state.visit_date(), is_sold(state.status())) else { return };
-    for area in areas_of(park, state) {
-        each((day, area), state.persons().into());
-    }
 }
 
 /// The areas that a ticket was sold for, each once.

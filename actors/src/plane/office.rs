@@ -17,7 +17,7 @@ use crate::{
     api::{
         Account, AlarmView, AuditLine, AuditQuery, BlockedPerson, CapacityView, ConflictView,
         Fault, IssuedTicket, NewTicket, ProductChange, ProductChanged, ProductView, RejectedLine,
-        SwipeQuery, SwipeView, TicketView,
+        SwipeQuery, SwipeView, TicketView, VersionView,
     },
     blocked::{Blocked, BlockedDesk},
     capacity::Capacity,
@@ -25,7 +25,7 @@ use crate::{
     clock::Clock,
     desk::{BULK_ROWS, Desk},
     enrolment::Enrolment,
-    flow::{Occupancy, Sold},
+    flow::Occupancy,
     keys::{Digest, KeyRing},
     ledger::{self, AlarmRow, Ledger, OverrideRow, ProductRow, SqliteLedger, TokenRow},
     live_park::LivePark,
@@ -52,7 +52,6 @@ pub(super) struct OfficeParts {
     pub(super) keys: KeyRing,
     pub(super) hot: Arc<HotState>,
     pub(super) occupancy: Arc<Occupancy>,
-    pub(super) sold: Arc<Sold>,
     pub(super) list: Arc<Blocked>,
     pub(super) pool: Pool,
     pub(super) ledger: Arc<SqliteLedger>,
@@ -66,11 +65,11 @@ pub(super) struct OfficeParts {
 impl Office {
     /// Opens it with what the ledger has of it.
     pub(super) fn open(parts: OfficeParts) -> Self {
-        let OfficeParts { park, place, products, keys, hot, occupancy, sold, .. } = parts;
+        let OfficeParts { park, place, products, keys, hot, occupancy, .. } = parts;
         let OfficeParts { list, pool, ledger, registry, clock, .. } = parts;
         let capacity = Arc::new(Capacity::new(
             park.clone(),
-            (occupancy, sold),
+            occupancy,
             Arc::clone(&ledger),
             clock.clone(),
             parts.overrides,
@@ -121,9 +120,14 @@ impl ControlPlane {
         self.0.office.catalogue.all().await
     }
 
-    /// One product with its versions.
+    /// One product.
     pub async fn product(&self, id: &str) -> Result<ProductView, Fault> {
         self.0.office.catalogue.one(id).await
+    }
+
+    /// All versions of a product, the newest first.
+    pub async fn product_versions(&self, id: &str) -> Result<Vec<VersionView>, Fault> {
+        self.0.office.catalogue.versions(id).await
     }
 
     /// Adds or changes a product: in force at all gates when this returns.

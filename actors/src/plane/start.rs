@@ -21,7 +21,7 @@ use crate::{
     catalogue::{self},
     clock::{Clock, Stopwatch},
     enrolment::{self},
-    flow::{Flow, FlowParts, Occupancy, Sold},
+    flow::{Flow, FlowParts, Occupancy},
     intake::Intake,
     keys::Digest,
     ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
@@ -45,11 +45,13 @@ impl ControlPlane {
     /// [`Fault::Invalid`] for a park that does not hold together, all faults at once;
     /// [`Fault::Internal`] for a disk, a file or a port.
     pub async fn start(settings: Settings) -> Result<Self, Fault> {
-        let Opened { ledger, place, products, park, hot, sold, loaded } = open(&settings).await?;
+        let Opened { ledger, place, products, park, hot, occupancy, loaded } =
+            open(&settings).await?;
         let clock = settings.clock.clone();
         let site = park.site().id.clone();
         let live = LivePark::new(Arc::clone(&park));
-        let occupancy = Arc::new(Occupancy::new(&park, park.business_day(clock.now())));
+        let books = Arc::clone(&ledger) as Arc<dyn Ledger>;
+        let alerts = Arc::new(Alerts::new(loaded.alarms, books, clock.clone()));
         let fleet = Arc::new(Fleet::default());
         let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
         enrolment::register(&settings.devices, &park, &ledger, &registry, &clock).await?;
@@ -58,7 +60,7 @@ impl ControlPlane {
         let flow = Flow::load(FlowParts {
             park: live.clone(),
             occupancy: Arc::clone(&occupancy),
-            sold: Arc::clone(&sold),
+            alerts: Arc::clone(&alerts),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
             clock: clock.clone(),
             fleet,
@@ -85,14 +87,12 @@ impl ControlPlane {
         let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
         let link = start_link(&settings.broker, &site, &registry, uplinks).await?;
         let list = Arc::new(Blocked::default());
-        let books = Arc::clone(&ledger) as Arc<dyn Ledger>;
-        let alerts = Alerts::new(loaded.alarms, books, flow.clone(), clock.clone());
         let shared = Arc::new(Shared {
             park: live.clone(),
             keys: settings.keys.clone(),
             pool: pool.clone(),
             blocked: Arc::clone(&list),
-            alerts: Arc::new(alerts),
+            alerts,
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
             link,
             flow: flow.clone(),
@@ -109,8 +109,7 @@ impl ControlPlane {
             stage.arbiter(1),
         );
         let (stop, stopped) = watch::channel(false);
-        let watch =
-            Watch::new(Arc::clone(&shared), Arc::clone(&occupancy), Arc::clone(&sold)).run(stopped);
+        let watch = Watch::new(Arc::clone(&shared), Arc::clone(&occupancy)).run(stopped);
         let plane = Self(Arc::new(Inner {
             office: Office::open(OfficeParts {
                 park: live.clone(),
@@ -119,7 +118,6 @@ impl ControlPlane {
                 keys: settings.keys.clone(),
                 hot,
                 occupancy,
-                sold,
                 list,
                 pool,
                 ledger: Arc::clone(&ledger),
@@ -233,7 +231,7 @@ struct Opened {
     products: Vec<ProductRow>,
     park: Arc<Park>,
     hot: Arc<HotState>,
-    sold: Arc<Sold>,
+    occupancy: Arc<Occupancy>,
     loaded: Loaded,
 }
 
@@ -247,20 +245,21 @@ async fn open(settings: &Settings) -> Result<Opened, Fault> {
         // Faults of the park are told before anything is written.
         Park::compile(&definition).map_err(|faults| catalogue::invalid(&faults))?;
         let ledger = ledger::open(&folder, clock).map_err(fault)?;
-        let place = ledger.settle_names(&definition).map_err(fault)?;
         let mut products = ledger.products().map_err(fault)?;
         catalogue::settle(&mut products, &definition.products, now)?;
+        let place = ledger.settle_names(&definition).map_err(fault)?;
         let park = catalogue::compile(&place, &products)?;
         ledger.keep_products(&products).map_err(fault)?;
         catalogue::warn_of_orphans(&products, &definition);
-        let (hot, sold) = (HotState::new(), Sold::default());
+        let hot = HotState::new();
+        let occupancy = Occupancy::new(&park, park.business_day(now));
         let loaded = ledger
             .load(
                 now,
                 ledger::Rows {
                     ticket: &mut |id, blob| {
                         let state = ledger::ticket_state(blob)?;
-                        sold.add(&park, &state);
+                        occupancy.sold().add(&park, &state);
                         hot.put(id, state);
                         Ok(())
                     },
@@ -281,7 +280,7 @@ async fn open(settings: &Settings) -> Result<Opened, Fault> {
             products,
             park: Arc::new(park),
             hot: Arc::new(hot),
-            sold: Arc::new(sold),
+            occupancy: Arc::new(occupancy),
             loaded,
         })
     })
