@@ -6,6 +6,7 @@
 //! of people on the glass (a refusal that was still in the mailbox may count twice).
 
 mod core;
+mod glass;
 mod latency;
 mod occupancy;
 mod rate;

@@ -209,7 +209,7 @@ fn scan(to: &Connection, row: &ScanRow) -> Result<bool, rusqlite::Error> {
             answer.persons,
             answer.grant.map(|id| id.0.into_bytes()),
             facts,
-            view::needs_number(answer.needs),
+            view::rows::needs_number(answer.needs),
         ])?;
     Ok(inserted == 1)
 }
@@ -355,7 +355,7 @@ fn device(to: &Connection, row: &DeviceRow) -> Result<(), rusqlite::Error> {
         row.kind.as_str(),
         row.gate.as_ref().map(AsRef::as_ref),
         row.lane.as_ref().map(AsRef::as_ref),
-        view::standing_word(row.standing),
+        view::rows::standing_word(row.standing),
         row.secret,
         row.serial,
         row.model,

@@ -6,19 +6,18 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
 use shanmen_protocols::{
-    device::{DecisionResult, HOLD_DEFAULT_MS, Outcome, PassageBy},
+    device::{HOLD_DEFAULT_MS, Outcome, PassageBy},
     ids::{DeviceId, Direction, GrantId, ScanId, TicketId},
     reason::Reason,
     time::UnixMs,
 };
 use shanmen_rules::{
-    Admission, Facts, LaneIx, Needs, OpenGrant, Park, Presentation, TicketState, Verdict, decide,
+    Admission, Facts, LaneIx, OpenGrant, Park, Presentation, TicketState, Verdict, decide,
 };
 use tokio::sync::oneshot;
 
-use super::HotState;
+use super::{HotState, word::word};
 use crate::{
     api::{AuditLine, Fault},
     flow::Occupancy,
@@ -147,7 +146,7 @@ impl ShardCore {
         open: Option<OpenGrant>,
     ) {
         let grant = open.map(|_| GrantId::fresh());
-        let answer = Arc::new(Self::word(park, &ask, state.as_ref(), verdict, grant));
+        let answer = Arc::new(word(park, &ask, state.as_ref(), verdict, grant));
         let row = match (grant, open) {
             (Some(id), Some(open)) => Some(GrantRow {
                 id,
@@ -205,38 +204,6 @@ impl ShardCore {
                     send(to, Err(LedgerFault::Full));
                 }
             }
-        }
-    }
-
-    fn word(
-        park: &Park,
-        ask: &Ask,
-        state: Option<&TicketState>,
-        verdict: Verdict,
-        grant: Option<GrantId>,
-    ) -> Answer {
-        let (result, persons, needs, facts) = match verdict {
-            Verdict::Grant(admission) => {
-                (DecisionResult::Grant, admission.persons, Needs::NONE, flagged(&admission))
-            }
-            Verdict::More { needs, .. } => (DecisionResult::More, 0, needs, None),
-            Verdict::Deny { facts, .. } => {
-                (DecisionResult::Deny, 0, Needs::NONE, facts_as_json(park, &facts))
-            }
-        };
-        Answer {
-            scan: ask.scan,
-            lane: ask.presentation.lane,
-            direction: ask.presentation.direction,
-            at: ask.presentation.at,
-            ticket: state.and(ask.ticket),
-            product: state.map(TicketState::product),
-            result,
-            reason: verdict.reason(),
-            grant,
-            persons,
-            needs,
-            facts: facts.map(Box::new),
         }
     }
 
@@ -461,38 +428,6 @@ fn persons_passed(outcome: Outcome, count: Option<u32>, row: Option<&GrantRow>) 
             told.unwrap_or(1)
         }
     }
-}
-
-fn flagged(admission: &Admission) -> Option<Map<String, Value>> {
-    let mut facts = Map::new();
-    for (name, set) in [
-        ("reentry", admission.reentry),
-        ("anti_passback", admission.flagged),
-        ("overridden", admission.overridden),
-    ] {
-        if set {
-            facts.insert(name.into(), Value::Bool(true));
-        }
-    }
-    (!facts.is_empty()).then_some(facts)
-}
-
-fn facts_as_json(park: &Park, facts: &Facts) -> Option<Map<String, Value>> {
-    let known = [
-        ("used_at", facts.used_at.map(|at| json!(at))),
-        ("gate", facts.gate.map(|gate| json!(park.gate(gate).id))),
-        ("come_back_at", facts.come_back_at.map(|at| json!(at))),
-        ("valid_from", facts.valid_from.map(|day| json!(day.to_string()))),
-        ("valid_until", facts.valid_until.map(|day| json!(day.to_string()))),
-        ("count", facts.count.map(|count| json!(count))),
-        ("capacity", facts.capacity.map(|capacity| json!(capacity))),
-        ("area", facts.area.map(|area| json!(park.area(area).id))),
-    ];
-    let map: Map<String, Value> = known
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
-        .collect();
-    (!map.is_empty()).then_some(map)
 }
 
 fn send<T>(to: oneshot::Sender<T>, value: T) {

@@ -3,6 +3,7 @@
 
 mod core;
 mod hot;
+mod word;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -2,14 +2,17 @@
 //! numbers of the device's facts; what waits is done beside it and told back, so that a twin
 //! never holds up its own mailbox.
 //!
-//! The kinds differ in what they say: `turnstile.rs` has presentations and passages. Kiosks,
-//! handhelds and printers present and report the same way; what only they say has its place
+//! The kinds differ in what they say: `turnstile.rs` has presentations, `shown.rs` what a credential
+//! leads to, `facts.rs` passages and all else that was seen. Kiosks, handhelds and printers present
+//! and report the same way; what only they say has its place
 //! beside it.
 
 mod anchor;
 mod answers;
 mod core;
+mod facts;
 mod numbers;
+mod shown;
 mod turnstile;
 mod words;
 mod work;
@@ -39,7 +42,8 @@ use self::{
     work::Latencies,
 };
 pub(crate) use self::{
-    turnstile::{digest, ttl_of},
+    shown::digest,
+    turnstile::ttl_of,
     words::refusal,
     work::{PassageFact, Reply, Shared, fault},
 };

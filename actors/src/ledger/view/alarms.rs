@@ -6,7 +6,10 @@ use shanmen_protocols::{
     time::UnixMs,
 };
 
-use super::{LedgerFault, optional, optional_uuid};
+use super::{
+    LedgerFault,
+    rows::{optional, optional_uuid},
+};
 use crate::{alerts::Cause, api::ConflictView, ledger::AlarmRow};
 
 /// The alarms that are on, and the next number.

@@ -3,7 +3,10 @@
 use rusqlite::{Connection, params_from_iter, types::Value};
 use shanmen_protocols::{ids::TicketId, time::UnixMs};
 
-use super::{LedgerFault, direction, uuid};
+use super::{
+    LedgerFault,
+    rows::{direction, uuid},
+};
 use crate::api::{SwipeQuery, SwipeView};
 
 pub(super) fn find(
