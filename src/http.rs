@@ -7,7 +7,10 @@
 
 mod admissions;
 mod alarms;
+mod asked;
 mod attempts;
+mod audit;
+mod blocked;
 mod body;
 mod capacity;
 mod devices;
@@ -19,12 +22,12 @@ mod login;
 mod openapi;
 mod operations;
 mod passwords;
-mod people;
 mod problem;
 mod products;
 mod qr;
 mod roles;
 mod site;
+mod swipes;
 mod tickets;
 mod times;
 mod tokens;
@@ -167,10 +170,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alarms::conflicts))
         .routes(routes!(capacity::list))
         .routes(routes!(capacity::set))
-        .routes(routes!(people::blocked, people::block))
-        .routes(routes!(people::unblock))
-        .routes(routes!(people::swipes))
-        .routes(routes!(people::audit))
+        .routes(routes!(blocked::list, blocked::block))
+        .routes(routes!(blocked::unblock))
+        .routes(routes!(swipes::list))
+        .routes(routes!(audit::list))
 }
 
 /// JSON that is there already.

@@ -20,7 +20,7 @@ mod products;
 
 pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
-pub use people::{AuditQuery, BlockedPerson, SwipeQuery, SwipeView};
+pub use people::{BlockedPerson, SwipeQuery, SwipeView};
 pub use products::{ProductChange, ProductChanged, ProductView, VersionView};
 
 /// When a grant may leave: after the ledger has it, or at once.
@@ -477,4 +477,19 @@ pub struct AuditLine {
     pub target: String,
     /// Why, and what else helps; never a code, an ID number or a name.
     pub note: String,
+}
+
+/// Which lines of the audit trail are asked for.
+#[derive(Clone, Debug)]
+pub struct AuditQuery {
+    /// From here on.
+    pub from: UnixMs,
+    /// Up to here, not included.
+    pub until: UnixMs,
+    /// Of actions that begin so, as `ticket.`.
+    pub action: String,
+    /// Of one target only.
+    pub target: Option<String>,
+    /// At most so many, the newest first.
+    pub limit: u32,
 }

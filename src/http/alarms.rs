@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::{
     App,
+    asked::{asked, rows},
     body::Body,
     json,
     problem::Problem,
@@ -17,9 +18,6 @@ use super::{
     tickets::REASON_MAX_CHARS,
     times::Times,
 };
-
-/// The most conflicts of one answer.
-const CONFLICTS_MAX: u32 = 1_000;
 
 /// The alarms that are on.
 #[derive(Serialize, ToSchema)]
@@ -153,12 +151,7 @@ pub(super) async fn conflicts(
     _: May<SeeGrants>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(Which { limit }) =
-        which.map_err(|_| Problem::malformed("only ?limit= can be asked, a number"))?;
-    let limit = limit.unwrap_or(100);
-    if !(1..=CONFLICTS_MAX).contains(&limit) {
-        return Err(Problem::invalid(format!("limit: 1 to {CONFLICTS_MAX}")));
-    }
+    let limit = rows(asked(which, "limit")?.limit)?;
     let conflicts = app.plane.conflicts(limit).await?.into_iter().map(|view| Conflict {
         id: view.id,
         at: app.times.text(view.at),

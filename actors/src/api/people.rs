@@ -36,21 +36,6 @@ pub struct SwipeQuery {
     pub limit: u32,
 }
 
-/// Which lines of the audit trail are asked for.
-#[derive(Clone, Debug)]
-pub struct AuditQuery {
-    /// From here on.
-    pub from: UnixMs,
-    /// Up to here, not included.
-    pub until: UnixMs,
-    /// Of actions that begin so, as `ticket.`.
-    pub action: String,
-    /// Of one target only.
-    pub target: Option<String>,
-    /// At most so many, the newest first.
-    pub limit: u32,
-}
-
 /// One swipe of a card (刷卡明细).
 #[derive(Clone, Debug, Serialize)]
 pub struct SwipeView {
