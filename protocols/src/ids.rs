@@ -148,6 +148,22 @@ number!(
     GrantId
 );
 number!(
+    /// A command's idempotency key, made by the control plane: a repeat has no second effect.
+    CommandId
+);
+number!(
+    /// A question's key, made by the device: the same id gets the same answer.
+    RequestId
+);
+number!(
+    /// One order at the counter or a kiosk, made by whoever begins it: a repeat changes nothing.
+    OrderId
+);
+number!(
+    /// One print job: the same id is never printed twice.
+    JobId
+);
+number!(
     /// A ticket. Its 16 bytes are the `cti` claim of a signed code.
     TicketId
 );

@@ -7,8 +7,10 @@
 
 pub mod code;
 pub mod device;
+pub mod digest;
 pub mod feed;
 pub mod ids;
+pub mod list;
 pub mod privacy;
 pub mod reason;
 pub mod time;

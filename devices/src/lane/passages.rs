@@ -43,6 +43,8 @@ impl Lane {
             by: PassageBy::Server,
             credential: None,
             granted_at: opening.opened_at,
+            operator: None,
+            reason: None,
         })));
         out.push(Effect::Ended(Ended { outcome: Some(outcome), passed: opening.passed }));
     }
@@ -69,6 +71,8 @@ impl Lane {
             by: PassageBy::Own,
             credential: None,
             granted_at: None,
+            operator: None,
+            reason: None,
         })
     }
 

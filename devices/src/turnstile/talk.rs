@@ -111,6 +111,9 @@ impl Task {
                 | Down::Hello(_)
                 | Down::EventAck(_)
                 | Down::Command(_)
+                | Down::Config(_)
+                | Down::List(_)
+                | Down::Response(_)
                 | Down::Other,
             )
             | None => {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{Epoch, GrantId, ScanId, Session},
+    ids::{CommandId, Epoch, GrantId, RequestId, ScanId, Session},
     reason::{Lang, Light, Reason},
     time::UnixMs,
 };
@@ -22,6 +22,12 @@ pub enum Down {
     EventAck(EventAck),
     /// An order to the device.
     Command(CommandDown),
+    /// The configuration that the device should have.
+    Config(ConfigDown),
+    /// What a list holds by now.
+    List(ListDown),
+    /// The answer to a request.
+    Response(Response),
     /// A type that this version does not know; ignored.
     #[serde(other)]
     Other,
@@ -141,16 +147,94 @@ pub struct EventAck {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommandDown {
     /// Its idempotency key.
-    pub id: uuid::Uuid,
-    /// The session that it is meant for.
-    pub session: Session,
-    /// What to do.
+    pub id: CommandId,
+    /// The session that it is meant for; none in a command to every device of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
+    /// When it was sent, by the control plane's clock: with the `server_time` of the hello a
+    /// device can tell how old it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<UnixMs>,
+    /// What to do: see [`super::Order`].
     pub op: String,
     /// With what.
     #[serde(default)]
     pub args: serde_json::Map<String, serde_json::Value>,
     /// How long it is good for, in milliseconds.
     pub ttl_ms: u32,
+}
+
+/// The configuration that a device should have: the whole document, applied all or nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigDown {
+    /// The session that it is meant for.
+    pub session: Session,
+    /// Its version; a device that has it already only reports it.
+    pub version: u64,
+    /// The document: keys as in [`super::DeviceSettings`], vendor keys begin `x-`.
+    pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a list holds by now: fetched by `request` `{"what": "list", …}` or over HTTP, verified,
+/// and put in force as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListDown {
+    /// `deny`, `tickets`, `keys` or `park`; a name that the device does not know is ignored.
+    pub name: String,
+    /// Its version: it grows with each change.
+    pub version: u64,
+    /// With `add` and `remove`: the version that they change. A device that has another one
+    /// fetches the whole list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<u64>,
+    /// SHA-256 of the whole list as it is fetched, in hex.
+    pub sha256: String,
+    /// Its entries.
+    pub count: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Lines that `base` did not have yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<String>,
+    /// Lines of `base` that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseStatus {
+    /// The body has what was asked for.
+    Ok,
+    /// The request makes no sense: `reason` says what and where.
+    Invalid,
+    /// Nothing of that id.
+    NotFound,
+    /// The device or its operator may not ask for this.
+    Forbidden,
+    /// It is no longer possible, or was done before.
+    Conflict,
+    /// Ask again.
+    Busy,
+    /// The control plane failed, or a status that this version does not know.
+    #[serde(other)]
+    Failed,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The request.
+    pub id: RequestId,
+    /// How it ended.
+    pub status: ResponseStatus,
+    /// Why it did not end well: what, where and how to mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was asked for.
+    #[serde(default)]
+    pub body: serde_json::Map<String, serde_json::Value>,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::up::Credential;
 use crate::{
-    ids::{Direction, Epoch, GrantId, LaneId, ScanId},
+    ids::{Direction, Epoch, GrantId, JobId, LaneId, OrderId, ScanId},
     reason::Reason,
     time::{TimeBlock, UnixMs},
 };
@@ -165,6 +165,28 @@ pub struct Passage {
     /// When the device opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted_at: Option<UnixMs>,
+    /// Who let them pass, at a handheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// Why, where an operator overrode the rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How a print job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// The printer has begun.
+    Started,
+    /// It is printed.
+    Done,
+    /// It is not printed.
+    Failed,
+    /// Nobody knows: power was cut in the middle. A person looks, and decides. Any state that this
+    /// version does not know reads as this.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What happened. A type that this version does not know is kept as `Other`, and acknowledged.
@@ -208,6 +230,36 @@ pub enum Body {
         /// Why.
         #[serde(default)]
         reason: String,
+    },
+    /// A print job went on.
+    Job {
+        /// The job.
+        job: JobId,
+        /// How it stands.
+        state: JobState,
+        /// Serial numbers of the stock that was used.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        serials: Vec<String>,
+        /// Why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A kiosk exchanged a code.
+    Redeem {
+        /// The order that the tickets belong to.
+        order: OrderId,
+        /// How it stands at the kiosk: `issued`, `collected`, `unknown` …
+        state: String,
+    },
+    /// An order went on at a kiosk.
+    Order {
+        /// The order.
+        order: OrderId,
+        /// How it stands at the kiosk: `open`, `paid`, `issued`, `collected`, `cancelled`, `unknown`.
+        state: String,
+        /// The payment's number, once it is paid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment: Option<String>,
     },
     /// A type that this version does not know.
     #[serde(other)]

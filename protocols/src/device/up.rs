@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TTL_DEFAULT_MS;
 use crate::{
-    ids::{DeviceKind, Direction, Epoch, LaneId, ScanId, Session},
+    ids::{CommandId, DeviceKind, Direction, Epoch, LaneId, RequestId, ScanId, Session},
     time::{TimeBlock, lenient},
 };
 
@@ -182,6 +182,99 @@ pub struct Telemetry {
     /// `temperature_c`, `paper_percent`, `queue` and what else the device counts.
     #[serde(flatten)]
     pub values: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How a command ended at its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AckStatus {
+    /// It has come; the work goes on, and another ack follows.
+    Received,
+    /// It is done.
+    Done,
+    /// It was tried, and failed.
+    Failed,
+    /// It was not tried: the device knows no such op, or may not now.
+    Rejected,
+    /// It came too late, or for another session: no effect.
+    Expired,
+    /// It came before: no second effect.
+    Duplicate,
+    /// A status that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl AckStatus {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Duplicate => "duplicate",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether nothing more follows.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Received | Self::Other)
+    }
+}
+
+/// `up/ack`: the answer to a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ack {
+    /// The time block.
+    #[serde(flatten)]
+    pub time: TimeBlock,
+    /// The command.
+    pub id: CommandId,
+    /// How it ended.
+    pub status: AckStatus,
+    /// Why it did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What came of it: the report of a `diagnose`, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<serde_json::Value>,
+}
+
+/// `up/config`: what is in force, as the answer to `config`, after a list was swapped, and after
+/// each hello that was accepted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConfigReport {
+    /// The time block.
+    #[serde(flatten)]
+    pub time: TimeBlock,
+    /// The version in force; none before the first.
+    #[serde(default)]
+    pub version: Option<u64>,
+    /// The version that was refused, if one was: nothing of it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<u64>,
+    /// For each key that was refused, why.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub rejects: std::collections::BTreeMap<String, String>,
+    /// The lists held: name to version.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub lists: std::collections::BTreeMap<String, u64>,
+}
+
+/// `up/request`: a question. What it needs stands beside `what`; see [`super::What`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The time block.
+    #[serde(flatten)]
+    pub time: TimeBlock,
+    /// Its key: the same id gets the same answer.
+    pub id: RequestId,
+    /// What is asked, and with what.
+    #[serde(flatten)]
+    pub what: super::What,
 }
 
 #[cfg(test)]
