@@ -276,6 +276,9 @@ fn kind_of(body: &Body) -> &'static str {
         Body::Mode { .. } => "mode",
         Body::Gap { .. } => "gap",
         Body::Boot { .. } => "boot",
+        Body::Job { .. } => "job",
+        Body::Redeem { .. } => "redeem",
+        Body::Order { .. } => "order",
         Body::Other => "other",
     }
 }
