@@ -13,6 +13,7 @@ mod audit;
 mod blocked;
 mod body;
 mod capacity;
+mod commands;
 mod devices;
 mod enrol;
 mod health;
@@ -161,6 +162,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(devices::show))
         .routes(routes!(devices::approve))
         .routes(routes!(devices::claim))
+        .routes(routes!(commands::send, commands::list))
+        .routes(routes!(commands::config, commands::set_config))
+        .routes(routes!(commands::emergency, commands::set_emergency))
         .routes(routes!(enrol::enrol))
         .routes(routes!(operations::grants))
         .routes(routes!(operations::release))

@@ -12,7 +12,7 @@ use actix::Addr;
 use dashmap::DashMap;
 use serde::de::DeserializeOwned;
 use shanmen_protocols::{
-    device::{Down, Event, Hello, LOG_MAX_EVENTS, Log, Scan, State, Telemetry},
+    device::{Ack, ConfigReport, Down, Event, Hello, LOG_MAX_EVENTS, Log, Scan, State, Telemetry},
     ids::{DeviceId, ScanId, SiteId},
     privacy::without_values,
     reason::Reason,
@@ -217,8 +217,9 @@ fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Opti
             Heard::Log(log)
         }
         UpKind::Telemetry => Heard::Telemetry(Box::new(json::<Telemetry>(payload)?)),
-        // Nobody asks for these yet: a device that sends them unasked is not wrong.
-        UpKind::Request | UpKind::Ack | UpKind::Config => return Ok(None),
+        UpKind::Ack => Heard::Ack(Box::new(json::<Ack>(payload)?)),
+        UpKind::Config => Heard::Config(Box::new(json::<ConfigReport>(payload)?)),
+        UpKind::Request => return Ok(None),
     }))
 }
 

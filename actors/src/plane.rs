@@ -32,6 +32,7 @@ use crate::{
     twin::{Order, Recalled, Shared, Twin},
 };
 
+mod fleet;
 mod gates;
 mod office;
 mod start;
@@ -146,17 +147,20 @@ impl ControlPlane {
         let open = |id: &DeviceId| {
             u32::try_from(grants.iter().filter(|row| row.device == *id).count()).unwrap_or(u32::MAX)
         };
-        ids.iter().filter_map(|id| self.0.registry.view(id, open(id))).collect()
+        ids.iter().filter_map(|id| self.view_of(id, open(id))).collect()
+    }
+
+    fn view_of(&self, id: &DeviceId, open_grants: u32) -> Option<DeviceView> {
+        let mut view = self.0.registry.view(id, open_grants)?;
+        view.config_desired = self.0.shared.configs.of(id).map(|config| config.version);
+        Some(view)
     }
 
     /// One device.
     pub fn device(&self, id: &DeviceId) -> Result<DeviceView, Fault> {
         let grants = self.0.shared.pool.hot().open_grants();
         let open = grants.iter().filter(|row| row.device == *id).count();
-        self.0
-            .registry
-            .view(id, u32::try_from(open).unwrap_or(u32::MAX))
-            .ok_or(Fault::NotFound("device"))
+        self.view_of(id, u32::try_from(open).unwrap_or(u32::MAX)).ok_or(Fault::NotFound("device"))
     }
 
     /// A person lets a pending device work.

@@ -14,7 +14,7 @@ use shanmen_protocols::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    api::{DeviceError, DeviceStanding, DeviceView},
+    api::{DeviceError, DeviceStanding, DeviceView, Reported},
     ledger::DeviceRow,
     tally::Fleet,
 };
@@ -42,6 +42,7 @@ pub(crate) struct Live {
     pub(crate) clock_off: bool,
     pub(crate) acked: u64,
     pub(crate) telemetry: Map<String, Value>,
+    pub(crate) reported: Reported,
 }
 
 impl Device {
@@ -163,6 +164,8 @@ impl Registry {
             open_grants,
             acked: live.acked,
             telemetry: live.telemetry,
+            config_desired: None,
+            reported: live.reported,
         })
     }
 }

@@ -3,24 +3,27 @@
 use rusqlite::{Connection, OptionalExtension as _, params, types::Type};
 use shanmen_protocols::{
     device::{CredentialKind, PassageBy},
-    ids::{AreaId, DeviceId, GateId, GrantId, LaneId, ScanId, TicketId},
+    ids::{AreaId, DeviceId, GateId, GrantId, LaneId, OrderId, ScanId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{Day, ParkDefinition};
 
 use super::{
     Answer, BulkEntry, ClaimRow, ClosedGrant, DeviceRow, DirectEntry, Entry, GrantRow, Ledger,
-    LedgerFault, Loaded, Moved, OverrideRow, ProductRow, Rows, SeenEvents, SqliteLedger, TokenRow,
+    LedgerFault, Loaded, Moved, OrderRow, OverrideRow, ProductRow, Rows, SeenEvents, SqliteLedger,
+    TokenRow,
 };
 use crate::api::{
-    Account, AuditLine, AuditQuery, BlockedPerson, ConflictView, DeviceStanding, PassageView,
-    PresentationView, SwipeQuery, SwipeView,
+    Account, AuditLine, AuditQuery, BlockedPerson, CommandView, ConflictView, DeviceStanding,
+    PassageView, PresentationView, SwipeQuery, SwipeView,
 };
 use crate::keys::Digest;
 
 pub(super) mod alarms;
 pub(super) mod catalogue;
+pub(super) mod fleet;
 mod names;
+pub(super) mod orders;
 pub(super) mod rows;
 mod swipes;
 
@@ -87,6 +90,9 @@ impl Ledger for SqliteLedger {
                 overrides: overrides(from, now)?,
                 blocked: blocked(from)?,
                 alarms: alarms::on(from)?,
+                commands: fleet::open_commands(from)?,
+                configs: fleet::configs(from)?,
+                emergency: Some(fleet::emergency(from)?),
             })
         })
     }
@@ -193,6 +199,14 @@ impl Ledger for SqliteLedger {
         limit: u32,
     ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault> {
         self.read(|from| Ok((presentations(from, ticket, limit)?, passages(from, ticket, limit)?)))
+    }
+
+    fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault> {
+        self.read(|from| fleet::commands(from, device, limit))
+    }
+
+    fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault> {
+        self.read(|from| orders::one(from, id))
     }
 
     fn conflicts(&self, limit: u32) -> Result<Vec<ConflictView>, LedgerFault> {

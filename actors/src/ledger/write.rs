@@ -133,6 +133,31 @@ pub(super) fn record(
                 self::audit(to, line)?;
             }
         }
+        Record::Commands { rows, audit } => {
+            for row in rows {
+                view::fleet::put_command(to, row)?;
+            }
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
+        Record::Config { device, config, audit } => {
+            view::fleet::put_config(to, device, config)?;
+            self::audit(to, audit)?;
+        }
+        Record::Emergency { state, audit } => {
+            view::fleet::put_emergency(to, state)?;
+            self::audit(to, audit)?;
+        }
+        Record::Order { row, tickets: rows, audit } => {
+            if let Err(refused) = view::orders::put(to, row)? {
+                return Ok(Err(refused));
+            }
+            tickets(to, rows)?;
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
         Record::Audit(line) => audit(to, line)?,
     }
     Ok(Ok(()))

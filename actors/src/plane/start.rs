@@ -20,6 +20,9 @@ use crate::{
     blocked::Blocked,
     catalogue::{self},
     clock::{Clock, Stopwatch},
+    commands::Commands,
+    configs::Configs,
+    emergency::Emergency,
     enrolment::{self},
     flow::{Flow, FlowParts, Occupancy},
     intake::Intake,
@@ -51,6 +54,7 @@ impl ControlPlane {
         let site = park.site().id.clone();
         let live = LivePark::new(Arc::clone(&park));
         let books = Arc::clone(&ledger) as Arc<dyn Ledger>;
+        let gates_ledger = Arc::clone(&books);
         let alerts = Arc::new(Alerts::new(loaded.alarms, books, clock.clone()));
         let fleet = Arc::new(Fleet::default());
         let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
@@ -93,6 +97,9 @@ impl ControlPlane {
             pool: pool.clone(),
             blocked: Arc::clone(&list),
             alerts,
+            commands: Commands::new(loaded.commands, Arc::clone(&gates_ledger), clock.clone()),
+            configs: Configs::new(loaded.configs, Arc::clone(&gates_ledger), clock.clone()),
+            emergency: Emergency::new(loaded.emergency),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
             link,
             flow: flow.clone(),

@@ -184,6 +184,13 @@ impl Twin {
                 let cause = Cause::device(alerts::code_of(&code), self.id.clone(), lane);
                 FactWork::Alarm(cause, active, row)
             }
+            Body::Mode { mode } => {
+                // A word that this version does not know changes nothing that is shown.
+                if let Ok(mode) = serde_json::from_value(mode.into()) {
+                    self.mode(mode);
+                }
+                FactWork::Other(row)
+            }
             Body::Boot { .. } => FactWork::Boot(row),
             _ => FactWork::Other(row),
         };

@@ -10,6 +10,7 @@
 mod anchor;
 mod answers;
 mod core;
+pub(crate) mod current;
 mod facts;
 mod numbers;
 mod shown;
@@ -26,7 +27,10 @@ use std::{
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
 use shanmen_protocols::{
-    device::{Decision, Down, Event, Hello, HelloDown, HelloStatus, Log, Scan, State, Telemetry},
+    device::{
+        Ack, AckStatus, ConfigReport, Decision, Down, Event, Hello, HelloDown, HelloStatus,
+        LaneMode, Log, Order as DeviceOrder, Scan, State, Telemetry,
+    },
     feed::LaneCondition,
     ids::{DeviceId, Epoch, ScanId, SiteId},
     time::UnixMs,
@@ -48,6 +52,7 @@ pub(crate) use self::{
     work::{PassageFact, Reply, Shared, fault},
 };
 use crate::{
+    api::Reported,
     clock::Stopwatch,
     flow::{Fact, LaneChange},
     ledger::{Answer, Ledger, LedgerFault},
@@ -92,6 +97,10 @@ pub(crate) enum Heard {
     Log(Box<Log>),
     /// Health and counters.
     Telemetry(Box<Telemetry>),
+    /// The answer to a command.
+    Ack(Box<Ack>),
+    /// What is in force: the configuration, the lists, the lane's mode.
+    Config(Box<ConfigReport>),
 }
 
 /// What comes back from beside the twin.
@@ -217,6 +226,11 @@ impl Twin {
                 live.last_seen = Some(now);
                 live.telemetry = telemetry.values;
             }
+            Heard::Ack(ack) => {
+                self.core.device.live().last_seen = Some(now);
+                self.command_answered(*ack);
+            }
+            Heard::Config(report) => self.reported(*report, now),
         }
     }
 
@@ -245,6 +259,8 @@ impl Twin {
             retry_s: RETRY_S,
         };
         let shared = Arc::clone(&self.shared);
+        let (id, about) = (self.id.clone(), hello.session.clone());
+        let has_config = hello.config_version.as_ref().and_then(serde_json::Value::as_u64);
         actix::spawn(async move {
             let mut acked = acked.unwrap_or(0);
             if let (Some(read), Some(epoch)) = (read, epoch) {
@@ -255,7 +271,46 @@ impl Twin {
                 tell(&me, Back::Numbers(epoch, numbers)).await;
             }
             shared.send(&down, &Down::Hello(answer(acked)), Qos::One, HELLO_TTL).await;
+            if status == HelloStatus::Accepted {
+                shared.bring_up_to_date(&down, &id, &about, has_config).await;
+            }
         });
+    }
+
+    /// A device answers a command: what is done by it is seen at once.
+    fn command_answered(&mut self, ack: Ack) {
+        let status = ack.status;
+        let Some(row) = self.shared.commands.answered(&self.id, ack) else { return };
+        if status == AckStatus::Done
+            && let Ok(DeviceOrder::Mode { mode }) = DeviceOrder::read(&row.op, &row.args)
+        {
+            self.mode(mode);
+        }
+    }
+
+    fn reported(&mut self, report: ConfigReport, now: UnixMs) {
+        let mode = report.mode;
+        let mut live = self.core.device.live();
+        live.last_seen = Some(now);
+        let before = live.reported.mode;
+        live.reported = Reported {
+            at: Some(now),
+            version: report.version,
+            refused: report.refused,
+            rejects: report.rejects,
+            lists: report.lists,
+            mode: mode.or(before),
+        };
+        drop(live);
+        if mode.is_some_and(|mode| Some(mode) != before) {
+            self.show_lane();
+        }
+    }
+
+    /// The lane works so from now on.
+    fn mode(&mut self, mode: LaneMode) {
+        self.core.device.live().reported.mode = Some(mode);
+        self.show_lane();
     }
 
     fn numbers_of(&self, epoch: &Epoch) -> impl Future<Output = Result<Numbers, String>> + use<> {
@@ -281,8 +336,13 @@ impl Twin {
         else {
             return;
         };
-        let online = self.core.device.live().online;
-        let condition = if online { LaneCondition::Online } else { LaneCondition::Offline };
+        let live = self.core.device.live();
+        let condition = match (live.online, live.reported.mode) {
+            (false, _) => LaneCondition::Offline,
+            (true, Some(LaneMode::Locked | LaneMode::Maintenance)) => LaneCondition::Closed,
+            (true, _) => LaneCondition::Online,
+        };
+        drop(live);
         let at = self.shared.clock.now();
         let change = LaneChange { lane, device: Some(row.id), condition, at };
         self.shared.flow.tell(Fact::Lane(Box::new(change)));
