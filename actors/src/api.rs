@@ -16,12 +16,14 @@ use crate::{clock::Clock, keys::KeyRing};
 mod alarms;
 mod capacity;
 mod fleet;
+mod orders;
 mod people;
 mod products;
 
 pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
 pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
+pub use orders::{LoggedIn, Logins};
 pub use people::{BlockedPerson, SwipeQuery, SwipeView};
 pub use products::{ProductChange, ProductChanged, ProductView, VersionView};
 
@@ -110,6 +112,9 @@ pub enum Fault {
     /// It is no longer possible, or was done before.
     #[error("{0}")]
     Conflict(String),
+    /// Whoever asks may not do this.
+    #[error("{0}")]
+    Forbidden(String),
     /// A queue is full: try again.
     #[error("busy: {0} is full, try again")]
     Busy(&'static str),

@@ -24,9 +24,11 @@ mod intake;
 pub mod keys;
 mod ledger;
 mod link;
+mod lists;
 mod live_park;
 #[doc(hidden)]
 pub mod measure;
+mod orders;
 mod plane;
 mod pool;
 mod registry;

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{Claim, ClaimRequest, DeviceView, EnrolRequest, Enrolled, Fault, Readiness},
+    api::{Claim, ClaimRequest, DeviceView, EnrolRequest, Enrolled, Fault, Logins, Readiness},
     clock::Clock,
     flow::FlowSender,
     intake::Intake,
@@ -32,8 +32,11 @@ use crate::{
     twin::{Order, Recalled, Shared, Twin},
 };
 
+mod counter;
+mod devices;
 mod fleet;
 mod gates;
+mod handheld;
 mod office;
 mod start;
 
@@ -60,9 +63,13 @@ struct Inner {
     api: actix::Addr<Twin>,
     flow: FlowSender,
     deltas: broadcast::Sender<Arc<Delta>>,
+    /// Who checks passwords for operators at handhelds.
+    logins: OnceLock<Arc<dyn Logins>>,
+    /// Held while the list of today's tickets is built.
+    building: tokio::sync::Mutex<()>,
     stopping: AtomicBool,
     stop: watch::Sender<bool>,
-    watch: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    watch: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl ControlPlane {
@@ -117,10 +124,10 @@ impl ControlPlane {
             return;
         }
         inner.stop.send_replace(true);
-        if let Some(watch) = inner.watch.lock().await.take()
-            && watch.await.is_err()
-        {
-            tracing::error!("the watch had failed");
+        for watch in inner.watch.lock().await.drain(..) {
+            if watch.await.is_err() {
+                tracing::error!("a watch had failed");
+            }
         }
         // What has reached its twin is answered before the broker goes.
         tokio::time::sleep(SETTLE_WAIT).await;

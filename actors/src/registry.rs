@@ -43,6 +43,8 @@ pub(crate) struct Live {
     pub(crate) acked: u64,
     pub(crate) telemetry: Map<String, Value>,
     pub(crate) reported: Reported,
+    /// It said in its hello that it holds lists.
+    pub(crate) wants_lists: bool,
 }
 
 impl Device {

@@ -154,6 +154,13 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     /// A grant that has an outcome.
     fn closed_grant(&self, id: GrantId) -> Result<Option<ClosedGrant>, LedgerFault>;
 
+    /// The grant that a device got for a scan, once it has an outcome.
+    fn closed_by_scan(
+        &self,
+        device: &DeviceId,
+        scan: ScanId,
+    ) -> Result<Option<ClosedGrant>, LedgerFault>;
+
     /// A ticket's presentations and passages, newest first.
     fn history(
         &self,

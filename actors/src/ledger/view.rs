@@ -174,23 +174,16 @@ impl Ledger for SqliteLedger {
     }
 
     fn closed_grant(&self, id: GrantId) -> Result<Option<ClosedGrant>, LedgerFault> {
-        self.read(|from| {
-            let sql = format!(
-                "SELECT {GRANT}, g.outcome, g.taken, g.closed_at FROM {GRANTS}
-                 WHERE g.id = ? AND g.closed_at IS NOT NULL"
-            );
-            Ok(from
-                .prepare_cached(&sql)?
-                .query_row([id.0.as_bytes()], |row| {
-                    Ok(ClosedGrant {
-                        row: grant(row)?,
-                        outcome: row.get(7)?,
-                        taken: row.get(8)?,
-                        closed_at: UnixMs(row.get(9)?),
-                    })
-                })
-                .optional()?)
-        })
+        self.read(|from| closed(from, "g.id = ?", params![id.0.as_bytes()]))
+    }
+
+    fn closed_by_scan(
+        &self,
+        device: &DeviceId,
+        scan: ScanId,
+    ) -> Result<Option<ClosedGrant>, LedgerFault> {
+        let which = "g.scan = ? AND g.device = ?";
+        self.read(|from| closed(from, which, params![scan.0.as_bytes(), device.as_str()]))
     }
 
     fn history(
@@ -287,6 +280,26 @@ impl Ledger for SqliteLedger {
     fn stop(&self) {
         self.shut();
     }
+}
+
+fn closed(
+    from: &Connection,
+    which: &str,
+    of: &[&dyn rusqlite::ToSql],
+) -> Result<Option<ClosedGrant>, LedgerFault> {
+    let sql = format!(
+        "SELECT {GRANT}, g.outcome, g.taken, g.closed_at FROM {GRANTS}
+         WHERE {which} AND g.closed_at IS NOT NULL"
+    );
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(ClosedGrant {
+            row: grant(row)?,
+            outcome: row.get(7)?,
+            taken: row.get(8)?,
+            closed_at: UnixMs(row.get(9)?),
+        })
+    };
+    Ok(from.prepare_cached(&sql)?.query_row(of, read).optional()?)
 }
 
 fn open_grants(from: &Connection) -> Result<Vec<GrantRow>, LedgerFault> {

@@ -109,6 +109,21 @@ pub(super) fn record(
                 ])?;
             self::audit(to, audit)?;
         }
+        Record::Alarm { row, audit } => {
+            view::alarms::put(to, row)?;
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
+        Record::Audit(line) => audit(to, line)?,
+        record => return later(to, record),
+    }
+    Ok(Ok(()))
+}
+
+/// What came to the books with people, the fleet and orders.
+fn later(to: &Connection, record: &Record) -> Result<Written, rusqlite::Error> {
+    match record {
         Record::Blocked { digest, person, audit } => {
             to.prepare_cached("INSERT INTO blocked_persons VALUES (?, ?, ?, ?, ?, ?)")?.execute(
                 params![
@@ -126,12 +141,6 @@ pub(super) fn record(
             to.prepare_cached("DELETE FROM blocked_persons WHERE id = ?")?
                 .execute([id.as_bytes()])?;
             self::audit(to, audit)?;
-        }
-        Record::Alarm { row, audit } => {
-            view::alarms::put(to, row)?;
-            if let Some(line) = audit {
-                self::audit(to, line)?;
-            }
         }
         Record::Commands { rows, audit } => {
             for row in rows {
@@ -158,7 +167,7 @@ pub(super) fn record(
                 self::audit(to, line)?;
             }
         }
-        Record::Audit(line) => audit(to, line)?,
+        _ => {}
     }
     Ok(Ok(()))
 }

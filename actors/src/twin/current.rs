@@ -4,19 +4,19 @@
 use std::{sync::Arc, time::Duration};
 
 use shanmen_protocols::{
-    device::{Down, Order},
+    device::{DeviceSettings, Down, OfflineMode, Order},
     ids::{CommandId, DeviceId, Session},
 };
 
 use super::Shared;
 use crate::{
-    api::{CommandState, CommandView},
+    api::{CommandState, CommandView, DeviceStanding},
     commands, configs,
     link::Qos,
 };
 
 /// How long a configuration waits for a device that is connected.
-const CONFIG_TTL: Duration = Duration::from_secs(60);
+const CONFIG_TTL: Duration = Duration::from_mins(1);
 /// How long the emergency's command is good for, in milliseconds.
 pub(crate) const EMERGENCY_TTL_MS: u32 = 60_000;
 
@@ -38,6 +38,24 @@ impl Shared {
             }
         }
         self.send_config(down, device, session, has_config).await;
+        if self.decides_by_lists(device)
+            && let Some(answers) = self.answers.get()
+        {
+            for list in answers.lists().await {
+                self.send(down, &Down::List(list), Qos::One, CONFIG_TTL).await;
+            }
+        }
+    }
+
+    /// Whether a device is told of the lists: it says that it holds some, or it is configured to
+    /// decide by them.
+    pub(crate) fn decides_by_lists(&self, device: &DeviceId) -> bool {
+        let Some(known) = self.registry.get(device.as_str()) else { return false };
+        let configured = self.configs.of(device).is_some_and(|config| {
+            DeviceSettings::read(&config.config)
+                .is_ok_and(|settings| settings.offline.policy != OfflineMode::Deny)
+        });
+        known.standing() == DeviceStanding::Approved && (known.live().wants_lists || configured)
     }
 
     /// Sends a device its configuration, unless it has that version already.

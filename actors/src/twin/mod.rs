@@ -9,8 +9,10 @@
 
 mod anchor;
 mod answers;
+mod asked;
 mod core;
 pub(crate) mod current;
+mod drift;
 mod facts;
 mod numbers;
 mod shown;
@@ -29,7 +31,7 @@ use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler,
 use shanmen_protocols::{
     device::{
         Ack, AckStatus, ConfigReport, Decision, Down, Event, Hello, HelloDown, HelloStatus,
-        LaneMode, Log, Order as DeviceOrder, Scan, State, Telemetry,
+        LaneMode, Log, Order as DeviceOrder, Request, Response, Scan, State, Telemetry,
     },
     feed::LaneCondition,
     ids::{DeviceId, Epoch, ScanId, SiteId},
@@ -41,12 +43,15 @@ use tokio::sync::oneshot;
 use self::{
     anchor::Moment as EventMoment,
     answers::Answers,
+    asked::Asked,
     core::{ANSWERS_KEPT, TwinCore},
+    drift::Drift,
     numbers::Numbers,
     work::Latencies,
 };
 pub(crate) use self::{
-    shown::digest,
+    asked::{Answers as RequestAnswers, Body as ResponseBody},
+    shown::{digest, find_exchange, leads},
     turnstile::ttl_of,
     words::refusal,
     work::{PassageFact, Reply, Shared, fault},
@@ -101,6 +106,8 @@ pub(crate) enum Heard {
     Ack(Box<Ack>),
     /// What is in force: the configuration, the lists, the lane's mode.
     Config(Box<ConfigReport>),
+    /// A question.
+    Request(Box<Request>),
 }
 
 /// What comes back from beside the twin.
@@ -111,6 +118,8 @@ enum Back {
     Answered(ScanId, Result<Arc<Answer>, shanmen_protocols::reason::Reason>, Stopwatch),
     /// Facts are in the ledger, or not.
     Written(Epoch, Vec<Written>),
+    /// A request has its answer; whether that is kept for a repeat.
+    Responded(Box<Response>, bool),
     /// An epoch's numbers were read.
     Numbers(Epoch, Result<Numbers, String>),
 }
@@ -142,6 +151,9 @@ pub(crate) struct Twin {
     waiting: HashMap<Epoch, Vec<Heard>>,
     /// Scans that the device says it refused by itself: a grant for one is given back.
     denied: VecDeque<ScanId>,
+    asked: Asked,
+    /// The lane's counters against its passages, in the newest epoch.
+    drift: Option<(Epoch, Drift)>,
     mailbox: usize,
 }
 
@@ -190,7 +202,18 @@ impl Twin {
             let answers = answers.unwrap_or_else(|| Answers::new(answers_kept));
             let core = TwinCore::new(device, answers);
             let waiting = HashMap::new();
-            Self { core, shared, down, id, latencies, waiting, denied: VecDeque::new(), mailbox }
+            Self {
+                core,
+                shared,
+                down,
+                id,
+                latencies,
+                waiting,
+                denied: VecDeque::new(),
+                asked: Asked::default(),
+                drift: None,
+                mailbox,
+            }
         })
     }
 
@@ -224,6 +247,7 @@ impl Twin {
             Heard::Telemetry(telemetry) => {
                 let mut live = self.core.device.live();
                 live.last_seen = Some(now);
+                measure(&self.id, &telemetry.values);
                 live.telemetry = telemetry.values;
             }
             Heard::Ack(ack) => {
@@ -231,6 +255,10 @@ impl Twin {
                 self.command_answered(*ack);
             }
             Heard::Config(report) => self.reported(*report, now),
+            Heard::Request(request) => {
+                self.core.device.live().last_seen = Some(now);
+                self.request(*request, me);
+            }
         }
     }
 
@@ -261,6 +289,8 @@ impl Twin {
         let shared = Arc::clone(&self.shared);
         let (id, about) = (self.id.clone(), hello.session.clone());
         let has_config = hello.config_version.as_ref().and_then(serde_json::Value::as_u64);
+        let wants_lists = !hello.lists.is_empty() || hello.limits.list.is_some_and(|most| most > 0);
+        self.core.device.live().wants_lists = wants_lists;
         actix::spawn(async move {
             let mut acked = acked.unwrap_or(0);
             if let (Some(read), Some(epoch)) = (read, epoch) {
@@ -352,6 +382,7 @@ impl Twin {
         match back {
             Back::Answered(id, answer, watch) => self.answered(id, answer, watch),
             Back::Written(epoch, written) => self.written(epoch, &written),
+            Back::Responded(response, kept) => self.responded(*response, kept),
             Back::Numbers(epoch, numbers) => self.numbers_read(epoch, numbers, me),
         }
     }
@@ -427,6 +458,30 @@ fn reason_of(status: HelloStatus) -> Option<&'static str> {
         HelloStatus::Accepted => None,
         HelloStatus::Pending => Some("a person has to approve this device first"),
         HelloStatus::Rejected => Some("this device was revoked"),
+    }
+}
+
+/// What of a device's telemetry is a metric: numbers that the contract names.
+const MEASURED: [&str; 9] = [
+    "temperature_c",
+    "uptime_s",
+    "cpu",
+    "memory",
+    "paper_percent",
+    "battery_percent",
+    "rssi_dbm",
+    "queue",
+    "queue_lost",
+];
+
+fn measure(device: &DeviceId, values: &serde_json::Map<String, serde_json::Value>) {
+    for name in MEASURED {
+        if let Some(value) = values.get(name).and_then(serde_json::Value::as_f64) {
+            metrics::gauge!(
+                "shanmen_device_telemetry", "device" => device.to_string(), "name" => name
+            )
+            .set(value);
+        }
     }
 }
 

@@ -49,3 +49,6 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_payment ON orders (payment) WHERE payment IS NOT NULL;
 CREATE UNIQUE INDEX orders_by_redeemed ON orders (redeemed) WHERE redeemed IS NOT NULL;
 CREATE INDEX orders_by_time ON orders (created_at);
+
+-- For the undo at a handheld: a grant by its presentation.
+CREATE INDEX IF NOT EXISTS grants_by_scan ON grants (scan, device);
