@@ -1,9 +1,5 @@
 //! A faulty definition is refused as a whole, with all its faults at once.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
-mod support;
-
 use shanmen_rules::{Park, ParkDefinition};
 
 fn faults(text: &str) -> Vec<String> {
@@ -82,7 +78,7 @@ fn an_unknown_key_is_refused_with_its_line() {
 fn a_definition_written_out_reads_back_the_same() {
     let text = format!(
         "{}{}",
-        support::PARK,
+        crate::support::PARK,
         r#"
         [[products]]
         id = "p"
@@ -107,7 +103,7 @@ fn a_definition_written_out_reads_back_the_same() {
 
 #[test]
 fn a_missing_name_falls_back_to_the_id() {
-    let park = support::park("");
+    let park = crate::support::park("");
     assert_eq!(park.site().name.zh, "huangshan");
     assert_eq!(park.areas()[0].id.as_str(), "outside");
     assert_eq!(park.site().capacity_levels.len(), 3);
@@ -118,7 +114,7 @@ fn product_faults(keys: &str, entitlement: &str) -> Vec<String> {
     let text = format!(
         "{}[[products]]\nid = \"p\"\n{keys}\n[[products.entitlements]]\n\
          areas = [\"park\"]\n{entitlement}\n",
-        support::PARK
+        crate::support::PARK
     );
     match Park::compile(&toml::from_str(&text).unwrap()) {
         Ok(_) => Vec::new(),
@@ -194,7 +190,7 @@ fn a_product_at_the_edge_is_sold() {
 
 #[test]
 fn a_weekday_named_twice_is_one_day_and_a_re_entry_is_of_the_same_day_by_default() {
-    let park = support::park(
+    let park = crate::support::park(
         "[[products]]\nid = \"p\"\nweekdays = [\"mon\", \"sun\", \"mon\"]\n\
          [[products.entitlements]]\nareas = [\"park\"]\nreentry = {}\n",
     );

@@ -1,18 +1,14 @@
 //! The rules against a small, obvious model that keeps each ticket's whole history and works
 //! everything out anew from it: random products, presentations, passages, releases, refunds.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
-mod support;
-
 use std::cell::RefCell;
 
+use crate::support::{ask_in, lane};
 use proptest::prelude::*;
 use shanmen_protocols::{ids::Direction, reason::Reason, time::UnixMs};
 use shanmen_rules::{
     AreaIx, IssueTerms, OpenGrant, Park, ProductIx, Room, Status, TicketState, Verdict,
 };
-use support::{ask_in, lane};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -443,10 +439,10 @@ proptest! {
         minutes in prop::collection::vec(0_i64..4_000, 1..12),
         seed in any::<u64>(),
     ) {
-        let park = support::park_with("per_day = 50");
+        let park = crate::support::park_with("per_day = 50");
         let lane = lane(&park, "n1");
         let record = |order: &[i64]| {
-            let mut ticket = support::ticket(&park, 1);
+            let mut ticket = crate::support::ticket(&park, 1);
             for minute in order {
                 let at = UnixMs(START_MS + minute * MINUTE_MS);
                 let _ = ticket.record(&park, lane, Direction::In, 1, at);

@@ -1,9 +1,8 @@
 //! What a refusal tells the visitor, and the edges that only a single answer shows.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
-mod support;
-
+use crate::support::{
+    area, ask, at, clock, day, lane, open, park, park_with, pass, reason, ticket,
+};
 use shanmen_protocols::{
     ids::Direction::{In, Out},
     reason::Reason,
@@ -13,7 +12,6 @@ use shanmen_rules::{
     AreaIx, Boundless, Class, Facts, Need, Needs, Park, Presentation, Room, TicketState, Verdict,
     decide,
 };
-use support::{area, ask, at, clock, day, lane, open, park, park_with, pass, reason, ticket};
 
 fn refusal(park: &Park, ticket: &TicketState, now: UnixMs) -> (Reason, Facts) {
     let verdict = ask(park, ticket, "n1", In, now);
@@ -32,7 +30,7 @@ fn product(keys: &str) -> Park {
 
 /// The small park with `area` keys in the park itself.
 fn park_whose_area(keys: &str, product: &str) -> Park {
-    let text = support::PARK.replacen("id = \"park\"", &format!("id = \"park\"\n{keys}"), 1);
+    let text = crate::support::PARK.replacen("id = \"park\"", &format!("id = \"park\"\n{keys}"), 1);
     Park::compile(&toml::from_str(&format!("{text}{product}")).unwrap()).unwrap()
 }
 
@@ -64,7 +62,7 @@ fn closed_hours_says_when_it_opens_next_today() {
 #[test]
 fn closed_hours_sends_nobody_to_hours_that_the_clock_skips() {
     // Berlin, 2026-03-29: 02:00 becomes 03:00.
-    let text = support::PARK.replace("Asia/Shanghai", "Europe/Berlin");
+    let text = crate::support::PARK.replace("Asia/Shanghai", "Europe/Berlin");
     let product = OPEN.replacen(
         "id = \"p\"",
         "id = \"p\"\ndaily_hours = [{ from = \"02:15\", until = \"02:45\" }]",

@@ -1,8 +1,5 @@
 //! A small park for tests, written as an operator writes it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
 use shanmen_protocols::{ids::Direction, reason::Reason, time::UnixMs};
 use shanmen_rules::{
     AreaIx, Boundless, Day, IssueTerms, LaneIx, OpenGrant, Park, ParkDefinition, Presentation,

@@ -1,7 +1,5 @@
 //! What a scanner adds is taken off, and one code has one form, however it was read.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
 use std::borrow::Cow;
 
 use proptest::prelude::*;

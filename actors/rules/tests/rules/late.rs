@@ -1,15 +1,13 @@
 //! Reports that come late, and where a ticket's people are: each passage in its own place in time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
-mod support;
-
+use crate::support::{
+    area, ask, at, clock, inside, lane, open, park, park_with, pass, reason, ticket,
+};
 use shanmen_protocols::ids::Direction::{In, Out};
 use shanmen_protocols::{reason::Reason, time::UnixMs};
 use shanmen_rules::{
     AreaIx, Conflict, Movements, OpenGrant, Park, Presentation, TicketState, Verdict, decide,
 };
-use support::{area, ask, at, clock, inside, lane, open, park, park_with, pass, reason, ticket};
 
 /// A package for the park, the cave in it and the museum, one use each.
 const PACKAGE: &str = "[[products]]\nid = \"p\"\npersons = { min = 1, max = 60 }\n\

@@ -1,13 +1,11 @@
 //! What passages do to a ticket, in order and out of order.
 
-mod support;
-
+use crate::support::{
+    area, ask, at, clock, day, inside, lane, open, park, park_with, pass, reason, ticket,
+};
 use shanmen_protocols::ids::Direction::{In, Out};
 use shanmen_protocols::reason::Reason;
 use shanmen_rules::{Status, TicketState, Verdict};
-use support::{
-    area, ask, at, clock, day, inside, lane, open, park, park_with, pass, reason, ticket,
-};
 
 #[test]
 fn an_entry_counts_when_the_passage_is_taken() {

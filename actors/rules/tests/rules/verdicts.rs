@@ -1,13 +1,11 @@
 //! What an answer carries besides its reason, and what only a presentation can say.
 
-mod support;
-
+use crate::support::{ask, ask_in, at, clock, day, lane, park, park_with, pass, ticket};
 use shanmen_protocols::{ids::Direction::In, ids::Direction::Out, reason::Reason, time::UnixMs};
 use shanmen_rules::{
     AreaIx, Boundless, IssueFault, IssueTerms, Need, Person, Presentation, Room, Status,
     TicketState, Verdict, decide, standing,
 };
-use support::{ask, ask_in, at, clock, day, lane, park, park_with, pass, ticket};
 
 struct Full;
 
@@ -138,8 +136,11 @@ fn more_names_all_that_is_missing() {
 
 #[test]
 fn soft_anti_passback_grants_and_flags() {
-    let text =
-        support::PARK.replacen("id = \"park\"", "id = \"park\"\nanti_passback = \"soft\"", 1);
+    let text = crate::support::PARK.replacen(
+        "id = \"park\"",
+        "id = \"park\"\nanti_passback = \"soft\"",
+        1,
+    );
     let product = "[[products]]\nid = \"p\"\n\
          validity = { kind = \"fixed\", from = \"2026-01-01\", until = \"2026-12-31\" }\n\
          [[products.entitlements]]\nareas = [\"park\"]\n";
@@ -147,7 +148,7 @@ fn soft_anti_passback_grants_and_flags() {
         .unwrap();
     let mut ticket = ticket(&park, 1);
     for flagged in [false, true] {
-        let grant = support::open(&park, &mut ticket, "n1", In, clock("09:00"));
+        let grant = crate::support::open(&park, &mut ticket, "n1", In, clock("09:00"));
         assert_eq!(grant.admission.flagged, flagged);
         ticket.settle(&park, &grant, 1, clock("09:00"));
     }
@@ -157,7 +158,7 @@ fn soft_anti_passback_grants_and_flags() {
 fn an_exit_grants_as_many_as_are_inside() {
     let park = park_with("uses = 1");
     let mut ticket = ticket(&park, 30);
-    let grant = support::open(&park, &mut ticket, "n1", In, clock("09:00"));
+    let grant = crate::support::open(&park, &mut ticket, "n1", In, clock("09:00"));
     ticket.settle(&park, &grant, 20, clock("09:00"));
     let verdict = ask(&park, &ticket, "n1", Out, clock("10:00"));
     let Verdict::Grant(admission) = verdict else { panic!("{verdict:?}") };

@@ -1,11 +1,8 @@
 //! The grant path allocates nothing: a decision at a full gate never waits for the allocator.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
-mod support;
-
 use std::hint::black_box;
 
+use crate::support::{at, clock, day, lane, open, pass};
 use allocation_counter::measure;
 use shanmen_protocols::{
     device::CredentialKind,
@@ -18,7 +15,6 @@ use shanmen_rules::{
     credential::{clean, parse},
     decide,
 };
-use support::{at, clock, day, lane, open, pass};
 
 /// A site with every rule that an ordinary product has; hard anti-passback in the park, and a
 /// place for a hundred in the cave.

@@ -1,13 +1,9 @@
 //! The business day: it never goes back, it has no gap, and it begins once.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
-mod support;
-
+use crate::support::at;
 use proptest::prelude::*;
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::Park;
-use support::at;
 
 fn park(timezone: &str, day_starts_at: &str) -> Park {
     let text =
