@@ -9,6 +9,7 @@
 //! | [`turnstile`] | the task that joins these to an MQTT connection |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
+//! | [`tls`] | what a device trusts, and its own certificate |
 //! | [`clock`] | the only file that reads a clock |
 //!
 //! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
@@ -21,5 +22,6 @@ mod link;
 pub mod park;
 pub mod queue;
 pub mod session;
+pub mod tls;
 pub mod turnstile;
 pub mod virtual_lane;

@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::stats::Counters;
 pub use self::stats::TurnstileStats;
-use crate::{clock::Clock, hardware::Hardware, lane::OfflinePolicy};
+use crate::{clock::Clock, hardware::Hardware, lane::OfflinePolicy, tls::DeviceTls};
 
-/// Where the broker listens, without TLS.
+/// Where the broker listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerAddress {
     /// A name or an address.
@@ -43,6 +43,8 @@ pub struct TurnstileConfig {
     pub lane: LaneId,
     /// Where the broker listens.
     pub broker: BrokerAddress,
+    /// How it speaks TLS to the broker; none: in clear text.
+    pub tls: Option<DeviceTls>,
     /// Its user at the broker.
     pub username: String,
     /// Its secret at the broker.
@@ -75,6 +77,7 @@ impl TurnstileConfig {
             device,
             lane,
             broker,
+            tls: None,
             ttl_ms: TTL_DEFAULT_MS,
             offline: OfflinePolicy::Deny,
             lang: Lang::Zh,
