@@ -27,6 +27,7 @@ mod products;
 mod qr;
 mod roles;
 mod site;
+mod standing;
 mod swipes;
 mod tickets;
 mod times;
@@ -161,6 +162,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(devices::show))
         .routes(routes!(devices::approve))
         .routes(routes!(devices::claim))
+        .routes(routes!(standing::secret))
+        .routes(routes!(standing::revoke))
         .routes(routes!(enrol::enrol))
         .routes(routes!(operations::grants))
         .routes(routes!(operations::release))

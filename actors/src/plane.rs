@@ -32,6 +32,7 @@ use crate::{
     twin::{Order, Recalled, Shared, Twin},
 };
 
+mod fleet;
 mod gates;
 mod office;
 mod start;

@@ -31,6 +31,7 @@ use crate::{
     live_park::LivePark,
     pool::{HotState, Pool},
     registry::Registry,
+    security::Security,
     twin::fault,
 };
 
@@ -60,6 +61,7 @@ pub(super) struct OfficeParts {
     pub(super) tokens: Vec<TokenRow>,
     pub(super) overrides: Vec<OverrideRow>,
     pub(super) blocked: Vec<(Digest, BlockedPerson)>,
+    pub(super) security: Security,
 }
 
 impl Office {
@@ -88,6 +90,8 @@ impl Office {
                 ledger: Arc::clone(&ledger),
                 registry,
                 clock: clock.clone(),
+                security: parts.security,
+                turn: tokio::sync::Mutex::default(),
             },
             accounts: Accounts::new(Arc::clone(&ledger), clock.clone(), parts.tokens),
             catalogue: Catalogue::new(
