@@ -32,8 +32,8 @@ use crate::{
     twin::{Order, Recalled, Shared, Twin},
 };
 
-mod fleet;
 mod gates;
+mod logins;
 mod office;
 mod start;
 
