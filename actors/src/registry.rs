@@ -15,7 +15,7 @@ use shanmen_protocols::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    api::{DeviceError, DeviceStanding, DeviceView},
+    api::{DeviceError, DeviceStanding, DeviceView, Reported},
     ledger::DeviceRow,
     tally::Fleet,
 };
@@ -61,6 +61,9 @@ pub(crate) struct Live {
     pub(crate) clock_off: bool,
     pub(crate) acked: u64,
     pub(crate) telemetry: Map<String, Value>,
+    pub(crate) reported: Reported,
+    /// It said in its hello that it holds lists.
+    pub(crate) wants_lists: bool,
 }
 
 impl Device {
@@ -220,6 +223,8 @@ impl Registry {
             open_grants,
             acked: live.acked,
             telemetry: live.telemetry,
+            config_desired: None,
+            reported: live.reported,
         })
     }
 }
