@@ -10,6 +10,7 @@
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
+//! | [`tls`] | what a device trusts, and its own certificate |
 //! | [`clock`] | the only file that reads a clock |
 //!
 //! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
@@ -22,5 +23,6 @@ pub mod lane;
 pub mod offline;
 pub mod park;
 pub mod storage;
+pub mod tls;
 pub mod turnstile;
 pub mod virtual_lane;
