@@ -10,7 +10,7 @@
 //! driver = "virtual"      # lines of JSON on the standard streams
 //! ```
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use anyhow::Context as _;
 use shanmen_devices::{
@@ -39,7 +39,7 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     agent.model = "shanmen-device turnstile".into();
     agent.lists = offline::LISTS;
     let storage = SqliteStorage::open(&common.data.join("device.db"))?;
-    let hardware = hardware.start()?;
+    let hardware = hardware().context("the hardware cannot be started")?;
     let device = agent.device.clone();
     let config = TurnstileConfig { agent, lane, scan_at_least_once: false, free_exit };
     let turnstile =
@@ -50,25 +50,12 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     Ok(())
 }
 
-/// The hardware that the file names, not started yet.
-enum Drivers {
-    Virtual,
-}
-
-fn hardware(file: &mut ConfigFile) -> Option<Drivers> {
-    match file.need::<String>("hardware.driver", "\"virtual\"")?.as_str() {
-        "virtual" => Some(Drivers::Virtual),
-        _ => {
-            file.fault("hardware.driver", "unknown driver: use \"virtual\"");
-            None
-        }
+/// The hardware that the file names, to be started when the whole file is good.
+fn hardware(file: &mut ConfigFile) -> Option<fn() -> io::Result<Hardware>> {
+    let driver = file.need::<String>("hardware.driver", "\"virtual\"")?;
+    if driver == "virtual" {
+        return Some(pipe::on_standard_streams);
     }
-}
-
-impl Drivers {
-    fn start(self) -> anyhow::Result<Hardware> {
-        match self {
-            Self::Virtual => pipe::on_standard_streams().context("no thread for the pipe"),
-        }
-    }
+    file.fault("hardware.driver", "unknown driver: use \"virtual\"");
+    None
 }
