@@ -285,3 +285,39 @@ async fn a_device_speaks_and_listens_only_where_it_may() {
         }
     }
 }
+
+#[tokio::test]
+async fn two_machines_under_one_id_raise_an_alarm() {
+    let server = Server::start().await;
+    let (user, password) = server.enrol("t1", "n1").await;
+    let says = async |boot: u64, session: u64| {
+        let port = server.mqtt.1;
+        let (user, password) = (user.as_str(), password.as_str());
+        let knock = Knock { port, ca: None, own: None, user, password, client_id: "t1" };
+        let (client, mut events) = knock.connect().await.expect("let in");
+        let hello = json!({
+            "protocol": "1.0", "kind": "turnstile", "session": session.to_string(),
+            "epoch": "copied", "boot": boot, "up_ms": 1, "clock": "none", "at": null,
+        });
+        let topic = "sm/1/testpark/t1/up/hello";
+        client.publish(topic, QoS::AtLeastOnce, false, hello.to_string()).await.expect("queued");
+        loop {
+            let event = events.poll().await.expect("connected");
+            if matches!(event, rumqttc::Event::Incoming(rumqttc::Packet::PubAck(_))) {
+                return;
+            }
+        }
+    };
+    let alarm = async || {
+        let alarms = server.get("/api/v1/alarms").await.body;
+        let list = alarms["alarms"].as_array().cloned().unwrap_or_default();
+        list.into_iter().find(|alarm| alarm["code"] == "clone")
+    };
+    for session in 0..4 {
+        says(session % 2, session).await;
+    }
+    assert!(alarm().await.is_none(), "four hellos are three changes");
+    says(0, 4).await;
+    let found = eventually("the alarm", alarm).await;
+    assert_eq!((&found["device"], &found["lane"]), (&json!("t1"), &json!("n1")), "{found}");
+}
