@@ -10,6 +10,7 @@ mod feed;
 mod foreign;
 mod http;
 mod outside_broker;
+mod outside_tls;
 mod pages;
 mod people;
 mod products;
