@@ -137,6 +137,7 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
         metrics: metrics.clone(),
         data: data.clone(),
         advertise: config.advertise.clone(),
+        https: https.is_some(),
         passwords: passwords.clone(),
     })?;
     let limits = http::listen::Limits {

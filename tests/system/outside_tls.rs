@@ -67,7 +67,7 @@ async fn guarded(site: &Site, by: By<'_>) -> Option<Guarded> {
                 let done = Command::new(&passwd).args(arguments).status();
                 assert!(done.expect("it runs").success());
             }
-            config += &format!("password_file {}\n", at("logins"));
+            config = config + "password_file " + &at("logins") + "\n";
         }
         By::Certificates => config += "require_certificate true\nuse_identity_as_username true\n",
     }

@@ -83,6 +83,13 @@ impl Https {
     }
 
     async fn text(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let (head, body) = self.raw(method, path, body).await;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.expect("a status"), body)
+    }
+
+    /// One request; the answer's head and body.
+    pub(crate) async fn raw(&self, method: &str, path: &str, body: &str) -> (String, String) {
         let talk = async {
             let config = security::client(&self.ca, None).expect("a good CA");
             let name = ServerName::try_from("localhost").expect("a name");
@@ -102,8 +109,7 @@ impl Https {
         };
         let answer = timeout(PATIENCE, talk).await.expect("an answer in time");
         let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("a status"), body.to_owned())
+        (head.to_owned(), body.to_owned())
     }
 
     /// How often the broker has refused something for this reason.

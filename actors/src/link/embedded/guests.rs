@@ -143,8 +143,8 @@ impl Guests {
             inside.retain(|one| one.number != number);
             inside.len() < before && inside.is_empty()
         });
-        if last {
-            self.inside.remove_if(device, |_, inside| inside.is_empty());
+        // It may have come back in between.
+        if last && self.inside.remove_if(device, |_, inside| inside.is_empty()).is_some() {
             self.uplinks.gone(device);
         }
     }
