@@ -103,6 +103,7 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
         );
     }
     let metrics = logging::recorder()?;
+    tls_files::tell_ends(&config, system_now())?;
     // Bound before the ledger is loaded: a taken port is told at once.
     let listener = TcpListener::bind(config.server.http).await.with_context(|| {
         format!(

@@ -25,6 +25,40 @@ fn by_certificate<'k>(server: &Server, ca: &'k str, own: &'k Own, user: &'k str)
     Knock { port, ca: Some(ca), own: Some(own), user, password: "", client_id: user }
 }
 
+#[tokio::test]
+async fn a_certificate_that_is_about_to_run_out_is_told_in_time() {
+    let site = Site::make();
+    let config = site.config("mtls") + "[[devices]]\nid = \"t1\"\nkind = \"turnstile\"\n";
+    let (server, https) = site.start_with(&config).await;
+    let authority = Authority::load(&site.ca, &site.ca_key).expect("the site's");
+    let problem = async || {
+        let (_, device) = https.call("GET", "/api/v1/devices/t1", &Value::Null).await;
+        device["last_error"]["problem"].as_str().unwrap_or_default().to_owned()
+    };
+    let fresh = signed(&authority, "t1", system_now());
+    by_certificate(&server, &site.ca, &fresh, "t1").connect().await.expect("signed elsewhere");
+    assert_eq!(problem().await, "");
+    let old = signed(&authority, "t1", UnixMs(system_now().0 - 380 * DAY_MS));
+    by_certificate(&server, &site.ca, &old, "t1").connect().await.expect("still good");
+    assert!(problem().await.contains("runs out in 16 days"), "{}", problem().await);
+}
+
+#[test]
+fn the_virtual_fleet_says_that_it_speaks_in_clear_text_only() {
+    let site = Site::make();
+    let file = site.path().join("shanmen.toml");
+    std::fs::write(&file, site.config("tls")).expect("written");
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_shanmen"))
+        .args(["serve", "--demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--config"])
+        .arg(&file)
+        .arg("--data")
+        .arg(site.path().join("data"))
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && told.contains("leave --demo out"), "{told}");
+}
+
 /// A certificate signed for a device by `authority` at a moment of its choice.
 fn signed(authority: &Authority, device: &str, at: UnixMs) -> Own {
     let (csr, key) = request();
@@ -91,6 +125,8 @@ async fn who_has_not_the_right_certificate_is_refused_and_counted() {
     counted(&https, "tls", 1).await;
 
     https.enrol("t2").await;
+    let (status, metrics) = https.raw("GET", "/metrics", "").await;
+    assert!(metrics.contains("shanmen_certificate_ends_seconds{of=\"broker\"} "), "{status}");
     let fault = told(knock(&own, "t2")).await;
     assert!(fault.contains("BadUserNamePassword"), "{fault}");
     counted(&https, "certificate_name", 1).await;
@@ -112,7 +148,15 @@ async fn who_has_not_the_right_certificate_is_refused_and_counted() {
     told(knock(&own, "t1")).await;
     counted(&https, "certificate_replaced", 2).await;
     let anew = by_certificate(&server, &site.ca, &newer, "t1");
-    anew.connect().await.expect("enrolled anew");
+    let mut inside = vec![anew.connect().await.expect("enrolled anew")];
+    for n in 1..8 {
+        let id = format!("t1-{n}");
+        let anew = by_certificate(&server, &site.ca, &newer, "t1");
+        inside.push(Knock { client_id: &id, ..anew }.connect().await.expect("one of eight"));
+    }
+    let ninth = by_certificate(&server, &site.ca, &newer, "t1");
+    told(Knock { client_id: "t1-9", ..ninth }).await;
+    counted(&https, "connections", 1).await;
 }
 
 #[tokio::test]

@@ -55,7 +55,12 @@ impl Site {
 
     /// Starts the program with a profile, and logs in over HTTPS.
     pub(crate) async fn start(&self, profile: &str) -> (Server, Https) {
-        let server = Server::start_bare(&self.config(profile)).await;
+        self.start_with(&self.config(profile)).await
+    }
+
+    /// Starts the program with a configuration, and logs in over HTTPS.
+    pub(crate) async fn start_with(&self, config: &str) -> (Server, Https) {
+        let server = Server::start_bare(config).await;
         let address = server.http.trim_start_matches("http://").to_owned();
         let mut https = Https { address, ca: self.ca.clone(), token: String::new() };
         let login = std::fs::read_to_string(server.data().join("first-login.json"))
