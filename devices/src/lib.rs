@@ -3,25 +3,32 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | [`lane`] | the turnstile's state machine: pure, time is an argument |
-//! | [`queue`] | facts that the control plane has not acknowledged yet |
-//! | [`session`] | the handshake of one connection |
+//! | [`agent`] | what every kind of device does alike: connection, facts, commands, lists |
+//! | [`storage`] | what is kept over a restart |
+//! | [`offline`] | what a lane decides without the control plane |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
-//! | [`turnstile`] | the task that joins these to an MQTT connection |
+//! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
 //! | [`tls`] | what a device trusts, and its own certificate |
+//! | [`config`] | the file that a device is told by |
+//! | [`enrol`] | trading a claim for that file |
+//! | [`pipe`] | hardware as lines of JSON on a pipe, for testers |
 //! | [`clock`] | the only file that reads a clock |
 //!
 //! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
 //! or a topic of its own.
 
+pub mod agent;
 pub mod clock;
+pub mod config;
+pub mod enrol;
 pub mod hardware;
 pub mod lane;
-mod link;
+pub mod offline;
 pub mod park;
-pub mod queue;
-pub mod session;
+pub mod pipe;
+pub mod storage;
 pub mod tls;
 pub mod turnstile;
 pub mod virtual_lane;

@@ -4,11 +4,15 @@
 
 mod alarms;
 mod bad_input;
+mod commands;
 mod demo;
 mod durability;
 mod feed;
 mod foreign;
+mod handheld;
 mod http;
+mod lists;
+mod orders;
 mod outside_broker;
 mod outside_tls;
 mod pages;

@@ -179,7 +179,14 @@ impl Server {
 
     /// Enrols a device by a claim; gives its username and password.
     pub(crate) async fn enrol(&self, device: &str, lane: &str) -> (String, String) {
-        let claim = json!({ "device": device, "kind": "turnstile", "lane": lane, "minutes": 5 });
+        self.enrol_as(device, json!({ "kind": "turnstile", "lane": lane })).await
+    }
+
+    /// Enrols a device of any kind, at a place or nowhere.
+    pub(crate) async fn enrol_as(&self, device: &str, place: Value) -> (String, String) {
+        let mut claim = json!({ "device": device, "minutes": 5 });
+        let map = claim.as_object_mut().expect("an object");
+        map.extend(place.as_object().cloned().unwrap_or_default());
         let made = self.post("/api/v1/devices/claims", &claim).await;
         assert_eq!(made.status / 100, 2, "{:?}", made.body);
         let claim = json!({ "claim": made.body["claim"], "serial": "S1", "model": "test" });
@@ -297,6 +304,7 @@ id = "adult-day"
 name = {{ zh = "成人票", en = "Adult day ticket" }}
 class = "adult"
 validity = {{ kind = "visit_date" }}
+price = 23000
 [[products.entitlements]]
 areas = ["park"]
 uses = 1
