@@ -12,6 +12,7 @@ use shanmen_actors::{
     ControlPlane,
     api::Settings,
     clock::{Clock, system_now},
+    security::Profile,
 };
 use shanmen_dashboards::Hub;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -96,10 +97,10 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
     let keys = keys_file::load_or_make(&data)?;
     let security = tls_files::security(&config)?;
     let https = tls_files::http(&config)?;
-    if options.demo_speed.is_some() && security.scheme() == "mqtts" {
+    if options.demo_speed.is_some() && security.profile == Profile::Mtls {
         bail!(
-            "the virtual fleet of --demo connects in clear text; leave --demo out, or set the \
-             profile in [security] to \"lab\""
+            "the virtual fleet of --demo has no certificates; leave --demo out, or set the \
+             profile in [security] to \"lab\" or \"tls\""
         );
     }
     let metrics = logging::recorder()?;

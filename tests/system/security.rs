@@ -43,20 +43,21 @@ async fn a_certificate_that_is_about_to_run_out_is_told_in_time() {
     assert!(problem().await.contains("runs out in 16 days"), "{}", problem().await);
 }
 
-#[test]
-fn the_virtual_fleet_says_that_it_speaks_in_clear_text_only() {
+#[tokio::test]
+async fn our_own_turnstiles_come_over_tls() {
     let site = Site::make();
-    let file = site.path().join("shanmen.toml");
-    std::fs::write(&file, site.config("tls")).expect("written");
-    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_shanmen"))
-        .args(["serve", "--demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--config"])
-        .arg(&file)
-        .arg("--data")
-        .arg(site.path().join("data"))
-        .output()
-        .expect("it runs");
-    let told = String::from_utf8_lossy(&ended.stderr);
-    assert!(!ended.status.success() && told.contains("leave --demo out"), "{told}");
+    let demo = site.demo("tls").await;
+    let demo = demo.unwrap_or_else(|told| panic!("{told}"));
+    eventually("every lane online", async || {
+        let path = "/api/v1/feed/snapshot";
+        let (_, snapshot) = demo.https.call("GET", path, &Value::Null).await;
+        let lanes = snapshot["lanes"].as_array()?;
+        lanes.iter().all(|lane| lane["condition"] == "online").then_some(())
+    })
+    .await;
+    assert_eq!(demo.https.refused("tls").await, 0);
+    let told = site.demo("mtls").await.err().expect("it has no certificates");
+    assert!(told.contains("leave --demo out"), "{told}");
 }
 
 /// A certificate signed for a device by `authority` at a moment of its choice.
