@@ -12,6 +12,7 @@ mod foreign;
 mod handheld;
 mod http;
 mod lists;
+mod offline;
 mod orders;
 mod outside_broker;
 mod outside_tls;

@@ -3,6 +3,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod device;
+pub(crate) mod faults;
 pub(crate) mod secure;
 pub(crate) mod tools;
 
