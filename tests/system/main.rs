@@ -15,6 +15,7 @@ mod lists;
 mod offline;
 mod orders;
 mod outside_broker;
+mod outside_tls;
 mod pages;
 mod people;
 mod products;

@@ -243,6 +243,9 @@ pub(crate) struct Answer {
 }
 
 pub(crate) fn client() -> reqwest::Client {
+    // The device program builds the client with TLS, and then it wants to be told whose; an error
+    // says that it was told before.
+    rustls::crypto::ring::default_provider().install_default().ok();
     reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
 }
 
