@@ -8,6 +8,7 @@
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`turnstile`] | the task that joins these to an MQTT connection |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
+//! | [`print`] | tickets on paper: layout, printer languages, the printer's connection |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
 //! | [`clock`] | the only file that reads a clock |
 //!
@@ -19,6 +20,7 @@ pub mod hardware;
 pub mod lane;
 mod link;
 pub mod park;
+pub mod print;
 pub mod queue;
 pub mod session;
 pub mod turnstile;
