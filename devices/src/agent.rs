@@ -72,7 +72,7 @@ pub use self::{
 use crate::{
     clock::Clock,
     lane::Now,
-    storage::{KeptList, Storage, Write},
+    storage::{KeptList, Start, Storage, Write},
 };
 
 /// The shelf of what the agent itself keeps.
@@ -223,6 +223,7 @@ pub struct Agent {
     topics: Topics,
     clock: Clock,
     storage: Box<dyn Storage>,
+    start: Start,
     shelves: BTreeMap<String, BTreeMap<String, String>>,
     queue: EventQueue,
     handshake: Handshake,
@@ -237,6 +238,8 @@ pub struct Agent {
     /// Connections in a row that ended before the control plane accepted the device.
     failures: u32,
     writes: Vec<Write>,
+    /// What is kept without waiting for the disk.
+    unhurried: Vec<Write>,
     /// Whether the disk refused the last transaction.
     disk_refuses: bool,
     outbox: Vec<(Uplink, Vec<u8>)>,
@@ -269,12 +272,14 @@ impl Agent {
             commands: Commands::new(seen.unwrap_or_default()),
             settings: Settings::new(config.settings.clone(), own.get("config").map(String::as_str)),
             lists: Lists::new(config.lists, kept.lists),
+            start: kept.start,
             shelves: kept.shelves,
             requests: Requests::default(),
             list_request: None,
             link: None,
             failures: 0,
             writes: Vec::new(),
+            unhurried: Vec::new(),
             disk_refuses: false,
             outbox: Vec::new(),
             heard: VecDeque::new(),
@@ -329,6 +334,16 @@ impl Agent {
     /// Keeps a value on a shelf; it is durable before anything else of this step is seen outside.
     pub fn keep(&mut self, on: &'static str, key: impl Into<String>, value: impl Into<String>) {
         self.writes.push(Write::Put { shelf: on, key: key.into(), value: value.into() });
+    }
+
+    /// Keeps a value that a kill may take back: nothing of this step waits for it.
+    pub fn keep_unhurried(&mut self, on: &'static str, key: impl Into<String>, value: String) {
+        self.unhurried.push(Write::Put { shelf: on, key: key.into(), value });
+    }
+
+    /// Forgets a value of a shelf, without waiting for it.
+    pub fn forget_unhurried(&mut self, on: &'static str, key: impl Into<String>) {
+        self.unhurried.push(Write::Remove { shelf: on, key: key.into() });
     }
 
     /// Forgets a value of a shelf.
@@ -408,10 +423,17 @@ impl Agent {
 
     /// Keeps what this step has to keep; false when the disk refuses.
     async fn commit(&mut self) -> bool {
-        if self.writes.is_empty() {
+        let waits = !self.writes.is_empty();
+        let mut writes = std::mem::take(&mut self.unhurried);
+        writes.append(&mut self.writes);
+        if writes.is_empty() {
             return true;
         }
-        let kept = match self.storage.commit(std::mem::take(&mut self.writes)) {
+        let committed = self.storage.commit(writes);
+        if !waits {
+            return true;
+        }
+        let kept = match committed {
             None => Ok(()),
             Some(done) => done.await.unwrap_or(Err(crate::storage::StorageError::Closed)),
         };
@@ -448,6 +470,7 @@ impl Agent {
 
     fn is_settled(&self) -> bool {
         self.writes.is_empty()
+            && self.unhurried.is_empty()
             && self.outbox.is_empty()
             && self.heard.is_empty()
             && self.orders.is_empty()

@@ -7,13 +7,14 @@
 //! for nothing. It knows no meaning of what it keeps. The [agent](crate::agent) calls it.
 
 mod memory;
+mod sqlite;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use shanmen_protocols::{device::LogEvent, ids::Epoch};
 use tokio::sync::oneshot;
 
-pub use self::memory::MemoryStorage;
+pub use self::{memory::MemoryStorage, sqlite::SqliteStorage};
 
 /// One thing to keep, or to forget.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +72,30 @@ pub struct Kept {
     pub shelves: BTreeMap<String, BTreeMap<String, String>>,
     /// Lists by name.
     pub lists: BTreeMap<String, KeptList>,
+    /// How it was found.
+    pub start: Start,
+}
+
+/// How a storage was found when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It was not there before.
+    Fresh,
+    /// With what was kept.
+    Again,
+    /// Damaged: what was kept is put aside.
+    Lost,
+}
+
+impl Start {
+    /// The reason of the `boot` fact.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "first start",
+            Self::Again => "start",
+            Self::Lost => "storage lost",
+        }
+    }
 }
 
 impl Kept {
@@ -83,6 +108,7 @@ impl Kept {
             facts: Vec::new(),
             shelves: BTreeMap::new(),
             lists: BTreeMap::new(),
+            start: Start::Fresh,
         }
     }
 }

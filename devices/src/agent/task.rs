@@ -39,7 +39,7 @@ enum Woken<N> {
 impl<K: Kind> Task<K> {
     /// Connects, works, and connects again, until `shutdown`.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
-        self.agent.record(Body::Boot { reason: "start".into() });
+        self.agent.record(Body::Boot { reason: self.agent.start.as_str().into() });
         self.kind.started(&mut self.agent);
         self.settle().await;
         loop {
