@@ -140,6 +140,13 @@ impl VirtualPrinter {
         self.told.send_modify(|told| told.mishap = Some((bytes, mishap)));
     }
 
+    /// Waits until what was to go wrong has gone wrong.
+    pub async fn has_gone_wrong(&self) {
+        if self.told.subscribe().wait_for(|told| told.mishap.is_none()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The pages that it keeps, oldest first.
     pub fn pages(&self) -> Vec<Page> {
         self.shared.lock().pages.iter().cloned().collect()

@@ -1,7 +1,8 @@
 //! The task that has the printer to itself: one job or one question of status at a time.
 //!
 //! It renders and prints, asks for the status when nothing is printed, and reports both. It keeps
-//! no record and repeats nothing: that is the spool's part. It ends when whoever started it is gone.
+//! no record and repeats nothing: that is the spool's part. It ends, in the middle of a job too, when
+//! whoever started it is gone: the job's record says so at the next start.
 
 use std::{
     task::{Context, Poll},
@@ -10,6 +11,7 @@ use std::{
 
 use shanmen_protocols::ids::JobId;
 use tokio::{sync::mpsc, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::spool::{Content, Job};
 use crate::print::{
@@ -39,6 +41,7 @@ pub enum Report {
 pub struct Worker {
     jobs: mpsc::Sender<Job>,
     reports: mpsc::Receiver<Report>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Worker {
@@ -47,7 +50,7 @@ impl Worker {
         // The spool hands out one job at a time.
         let (jobs, mut to_do) = mpsc::channel::<Job>(1);
         let (report, reports) = mpsc::channel(4);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let poll = Duration::from_millis(poll_ms.max(1));
             // At once at the start: whether there is paper matters before the first job.
             let mut next = Some(Report::Status(printer.status().await));
@@ -64,7 +67,7 @@ impl Worker {
                 });
             }
         });
-        Self { jobs, reports }
+        Self { jobs, reports, _task: AbortOnDropHandle::new(task) }
     }
 
     /// Hands a job out; false when the worker has one already, which the spool does not do.

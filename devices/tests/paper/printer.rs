@@ -10,7 +10,7 @@ use shanmen_devices::{
         virtual_printer::{Mishap, VirtualPrinter},
     },
     printer::{self, PrinterSettings},
-    storage::{MemoryStorage, SqliteStorage},
+    storage::{MemoryStorage, SqliteStorage, Storage},
 };
 use shanmen_protocols::{
     device::{AckStatus, Body, JobState, Order, PrintJob},
@@ -31,15 +31,16 @@ struct Bench {
 impl Bench {
     async fn start() -> Option<Self> {
         let broker = Broker::start().await?;
-        let (site, device) = (SiteId::new("huangshan").unwrap(), DeviceId::new("printer-1").unwrap());
+        let (site, device) =
+            (SiteId::new("huangshan").unwrap(), DeviceId::new("printer-1").unwrap());
         let plane = Plane::start(&broker.address(), &site, &device, Box::new(|_| None)).await;
         let paper = VirtualPrinter::start(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let place = Place::Tcp { address: paper.address().to_string() };
+        let sink = Place::Tcp { address: paper.address().to_string() };
         let settings = PrinterSettings {
             manner: Manner { step_ms: 1_000, paper_ms: 2_000, ..Manner::default() },
             poll_ms: 50,
             stock: Some(200),
-            ..PrinterSettings::at(place)
+            ..PrinterSettings::at(sink)
         };
         let agent = AgentConfig {
             reconnect_min_ms: 10,
@@ -50,7 +51,10 @@ impl Bench {
     }
 
     fn printer(&self, stop: &CancellationToken) -> AgentHandle {
-        let storage = Box::new(MemoryStorage::new());
+        self.printer_with(Box::new(MemoryStorage), stop)
+    }
+
+    fn printer_with(&self, storage: Box<dyn Storage>, stop: &CancellationToken) -> AgentHandle {
         let (agent, settings) = (self.agent.clone(), self.settings.clone());
         printer::start(agent, settings, storage, Clock::default(), stop.clone())
     }
@@ -143,6 +147,41 @@ async fn a_job_cut_off_in_the_middle_is_unknown_and_waits_for_a_person() {
     assert_eq!(bench.paper.pages().iter().filter(|page| page.whole).count(), 1);
     let seen = bench.plane.has_seen("the doubt", |seen| Bench::facts(seen, job).len() == 2).await;
     assert_eq!(Bench::facts(&seen, job), [JobState::Started, JobState::Unknown]);
+    stop.cancel();
+    within("the end", printer.stopped()).await;
+}
+
+#[tokio::test]
+async fn a_job_under_way_at_a_restart_is_unknown_and_is_not_printed_again() {
+    let Some(mut bench) = Bench::start().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("printer.db");
+    let open = || Box::new(SqliteStorage::open(&file).unwrap());
+    // The paper ends in the middle, and the job hangs.
+    bench.settings.manner.paper_ms = 60_000;
+    bench.paper.after(40_000, Mishap::PaperEnds);
+    let stop = CancellationToken::new();
+    let printer = bench.printer_with(open(), &stop);
+    within("accepted", printer.ready()).await.unwrap();
+    let job = JobId::fresh();
+    bench.print(job);
+    bench.plane.has_seen("the start", |seen| Bench::facts(seen, job) == [JobState::Started]).await;
+    within("the end of the paper", bench.paper.has_gone_wrong()).await;
+    stop.cancel();
+    within("the end", printer.stopped()).await;
+    within("the torn page", bench.paper.printed(1)).await;
+
+    bench.paper.set_status(Status::default());
+    let stop = CancellationToken::new();
+    let printer = bench.printer_with(open(), &stop);
+    within("accepted", printer.ready()).await.unwrap();
+    let both = [JobState::Started, JobState::Unknown];
+    bench.plane.has_seen("the doubt", |seen| Bench::facts(seen, job) == both).await;
+    bench.plane.has_seen("the hello", |seen| seen.hellos.len() == 2).await;
+    let again = bench.plane.answer(bench.print(job)).await;
+    assert_eq!(again.status, AckStatus::Duplicate);
+    assert_eq!(again.result.unwrap()["state"], "unknown");
+    assert_eq!(bench.paper.count(), 1);
     stop.cancel();
     within("the end", printer.stopped()).await;
 }
