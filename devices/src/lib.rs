@@ -19,6 +19,7 @@
 pub mod agent;
 pub mod clock;
 pub mod hardware;
+pub mod kiosk;
 pub mod lane;
 pub mod park;
 pub mod print;
