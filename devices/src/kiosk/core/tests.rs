@@ -72,3 +72,20 @@ fn a_purchase_cut_off_at_any_step_ends_collected_cancelled_or_in_doubt() {
     // Not all may end in doubt, or the oracle would have nothing to say.
     assert!(collected >= 2 * way.len(), "{collected}");
 }
+
+/// The question of before the cut is worked on only after the control plane was asked what came of
+/// it: the code is used up then, and its ticket still comes out.
+#[test]
+fn a_code_whose_question_was_still_on_its_way_at_the_cut_is_not_lost() {
+    let mut world = World::new();
+    world.step(Step::Redeem(1), None);
+    world.step(Step::Tick(0), Some(1));
+    for _ in 0..4 {
+        world.step(Step::Tick(5_000), None);
+        world.step(Step::Plane(1, 0), None);
+    }
+    world.step(Step::Plane(0, 0), None);
+    world.calm_down();
+    assert_eq!(world.faults(), Vec::<String>::new());
+    assert_eq!(world.collected(), 1);
+}

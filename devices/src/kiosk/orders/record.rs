@@ -58,6 +58,7 @@ impl Stage {
 /// An order. Its `Debug` shows nothing that was presented.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own beside the stage")]
 pub struct Order {
     pub(super) stage: Stage,
     pub(super) redeem: bool,

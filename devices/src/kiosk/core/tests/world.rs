@@ -194,11 +194,11 @@ impl World {
         if cut != Some(0) {
             for act in acts.iter().filter(|act| act.is_kept()) {
                 match act.clone() {
-                    Act::Keep(shelf, key, value) => {
-                        self.disk.entry(shelf).or_default().insert(key, value);
+                    Act::Keep(on, key, value) => {
+                        self.disk.entry(on).or_default().insert(key, value);
                     }
-                    Act::Forget(shelf, key) => {
-                        self.disk.entry(shelf).or_default().remove(&key);
+                    Act::Forget(on, key) => {
+                        self.disk.entry(on).or_default().remove(&key);
                     }
                     Act::Fact(body) => self.facts.push(body),
                     _ => {}
@@ -245,8 +245,8 @@ impl World {
         self.last.clear();
         self.now_ms += 1_000;
         let disk = self.disk.clone();
-        let shelf = |name: &'static str| disk.get(name).cloned().unwrap_or_default();
-        let (core, acts) = Core::recover(shelf, Words::default(), self.now());
+        let held = |name: &'static str| disk.get(name).cloned().unwrap_or_default();
+        let (core, acts) = Core::recover(held, Words::default(), self.now());
         self.core = core;
         self.carry_out(acts, None);
     }
