@@ -5,6 +5,7 @@
 //! | [`lane`] | the turnstile's state machine: pure, time is an argument |
 //! | [`agent`] | what every kind of device does alike: connection, facts, commands, lists |
 //! | [`storage`] | what is kept over a restart |
+//! | [`offline`] | what a lane decides without the control plane |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod hardware;
 pub mod kiosk;
 pub mod lane;
+pub mod offline;
 pub mod park;
 pub mod print;
 pub mod printer;
