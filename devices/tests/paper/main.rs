@@ -1,10 +1,11 @@
-//! A printer as its control plane and its paper see it: Debian's mosquitto, real TCP to a virtual
-//! printer, and a tiny control plane in the test.
+//! A printer and a kiosk as their control plane and their paper see them: Debian's mosquitto, real
+//! TCP to a virtual printer, and a tiny control plane in the test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 #[path = "../sockets/broker.rs"]
 mod broker;
+mod kiosk;
 mod plane;
 mod printer;
 
