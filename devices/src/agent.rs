@@ -75,6 +75,7 @@ use crate::{
     clock::Clock,
     lane::Now,
     storage::{KeptList, Start, Storage, Write},
+    tls::DeviceTls,
 };
 
 /// The shelf of what the agent itself keeps.
@@ -89,6 +90,8 @@ pub struct AgentConfig {
     pub device: DeviceId,
     /// Where the broker listens.
     pub broker: BrokerAddress,
+    /// How it speaks TLS to the broker; none: in clear text.
+    pub tls: Option<DeviceTls>,
     /// Its user at the broker.
     pub username: String,
     /// Its secret at the broker.
@@ -123,6 +126,7 @@ impl AgentConfig {
             site,
             device,
             broker,
+            tls: None,
             settings: DeviceSettings::default(),
             lists: &[],
             queue_max: queue::QUEUE_MAX_EVENTS,

@@ -32,6 +32,7 @@ use crate::{
     clock::Clock,
     print::{
         driver::{Manner, Printer},
+        raster::DOTS_MAX,
         sink::Place,
         ticket::TicketText,
     },
@@ -104,6 +105,27 @@ impl PrinterSettings {
             stock: None,
             words: Words::default(),
         }
+    }
+
+    /// Whether its numbers make sense.
+    ///
+    /// # Errors
+    /// Which one does not, and what is wanted.
+    pub fn check(&self) -> Result<(), String> {
+        if !(8..=DOTS_MAX).contains(&self.manner.head_dots) {
+            return Err(format!("manner.head_dots: 8 to {DOTS_MAX} is wanted"));
+        }
+        let times = [
+            ("poll_ms", self.poll_ms),
+            ("manner.step_ms", self.manner.step_ms),
+            ("manner.paper_ms", self.manner.paper_ms),
+        ];
+        for (key, ms) in times {
+            if !(1..=600_000).contains(&ms) {
+                return Err(format!("{key}: 1 to 600000 is wanted"));
+            }
+        }
+        Ok(())
     }
 
     /// The printer's task, on the current runtime.

@@ -38,10 +38,10 @@ use crate::{
 
 /// The control plane's orders.
 #[derive(Clone, Default)]
-struct Shop(Arc<Mutex<BTreeMap<OrderId, OrderBody>>>);
+pub(crate) struct Shop(Arc<Mutex<BTreeMap<OrderId, OrderBody>>>);
 
 impl Shop {
-    fn answers(&self) -> Answers {
+    pub(crate) fn answers(&self) -> Answers {
         let shop = self.clone();
         Box::new(move |what| Some(shop.answer(what)))
     }

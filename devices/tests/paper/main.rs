@@ -8,6 +8,7 @@ mod broker;
 mod kiosk;
 mod plane;
 mod printer;
+mod program;
 
 use std::time::Duration;
 
