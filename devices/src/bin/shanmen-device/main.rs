@@ -10,6 +10,8 @@
 //! of them as `RUST_LOG` says (`info` by default).
 
 mod enrolment;
+mod kiosk;
+mod printer;
 mod turnstile;
 
 use std::path::PathBuf;
@@ -35,6 +37,10 @@ enum Command {
     Enrol(enrolment::Arguments),
     /// A turnstile in its lane.
     Turnstile(WithConfig),
+    /// A ticket printer.
+    Printer(WithConfig),
+    /// A kiosk that sells tickets; its screen is another program, at the standard streams.
+    Kiosk(WithConfig),
 }
 
 /// What every kind of device is started with.
@@ -60,6 +66,8 @@ fn main() -> anyhow::Result<()> {
         match arguments.command {
             Command::Enrol(claim) => enrolment::run(claim).await,
             Command::Turnstile(with) => turnstile::run(&with.config, until_told()?).await,
+            Command::Printer(with) => printer::run(&with.config, until_told()?).await,
+            Command::Kiosk(with) => kiosk::run(&with.config, until_told()?).await,
         }
     })
 }
