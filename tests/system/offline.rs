@@ -110,7 +110,11 @@ async fn tickets(server: &Server, count: usize) -> Vec<(String, String)> {
 }
 
 /// Presents tickets one after the other at a lane that is online; the answers' times.
-async fn live(lane: &VirtualTurnstile, codes: &[(String, String)], on: &AtomicBool) -> Vec<Duration> {
+async fn live(
+    lane: &VirtualTurnstile,
+    codes: &[(String, String)],
+    on: &AtomicBool,
+) -> Vec<Duration> {
     let mut times = Vec::new();
     for (_, code) in codes {
         if !on.load(Ordering::Relaxed) {

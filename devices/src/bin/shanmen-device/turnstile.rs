@@ -16,10 +16,11 @@ use anyhow::Context as _;
 use shanmen_devices::{
     clock::Clock,
     config::ConfigFile,
+    firmware::Upkeep,
     hardware::Hardware,
     offline, pipe,
-    storage::SqliteStorage,
-    turnstile::{TurnstileConfig, start_with},
+    storage::{SqliteStorage, Storage},
+    turnstile::{TurnstileConfig, start_on},
 };
 use shanmen_protocols::ids::LaneId;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     let lane = file.need::<LaneId>("lane", "\"north-1\"");
     let free_exit = file.get::<bool>("free_exit").unwrap_or(false);
     let hardware = hardware(&mut file);
+    let upkeep = file.upkeep();
     file.finish()?;
     let (Some(common), Some(lane), Some(hardware)) = (common, lane, hardware) else {
         anyhow::bail!("{}: it cannot be read", path.display());
@@ -42,8 +44,8 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     let hardware = hardware().context("the hardware cannot be started")?;
     let device = agent.device.clone();
     let config = TurnstileConfig { agent, lane, scan_at_least_once: false, free_exit };
-    let turnstile =
-        start_with(config, hardware, Box::new(storage), Clock::boot(common.clock), shutdown);
+    let machine: (Box<dyn Storage>, Upkeep) = (Box::new(storage), upkeep);
+    let turnstile = start_on(config, hardware, machine, Clock::boot(common.clock), shutdown);
     info!(%device, "turnstile works");
     turnstile.stopped().await;
     info!(%device, "turnstile stopped");
