@@ -187,7 +187,7 @@ impl Hall {
         Running { handle, screen, stop }
     }
 
-    fn told(&self, of: OrderId) -> impl FnMut(&crate::plane::Seen) -> bool {
+    fn told(of: OrderId) -> impl FnMut(&crate::plane::Seen) -> bool {
         move |seen| {
             seen.facts.iter().any(|fact| match fact {
                 Body::Order { order, state, .. } | Body::Redeem { order, state } => {
@@ -254,7 +254,7 @@ async fn a_visitor_buys_and_another_exchanges_a_code() {
     assert_eq!(paying.amount, 12_000);
     pay(&hall.payments(), &paying);
     kiosk.order("collected").await;
-    hall.plane.has_seen("collected", hall.told(paying.order)).await;
+    hall.plane.has_seen("collected", Hall::told(paying.order)).await;
     assert_eq!(codes(&hall.paper), [code(1)]);
 
     let credential = Credential { kind: CredentialKind::ExchangeCode, data: "K7-PLAIN".into() };
@@ -265,7 +265,7 @@ async fn a_visitor_buys_and_another_exchanges_a_code() {
             break view.order;
         }
     };
-    let seen = hall.plane.has_seen("redeemed", hall.told(redeemed)).await;
+    let seen = hall.plane.has_seen("redeemed", Hall::told(redeemed)).await;
     assert_eq!(codes(&hall.paper), [code(1), code(2), code(3)]);
     let states: Vec<_> = seen
         .facts
@@ -300,7 +300,7 @@ async fn a_purchase_that_is_paid_while_the_kiosk_is_off_is_printed_once() {
     let mut kiosk = hall.kiosk();
     let collected = kiosk.order("collected").await;
     assert_eq!(collected.order, paying.order);
-    let seen = hall.plane.has_seen("collected", hall.told(paying.order)).await;
+    let seen = hall.plane.has_seen("collected", Hall::told(paying.order)).await;
     assert_eq!(codes(&hall.paper), [code(1)]);
     let done = |fact: &&Body| matches!(fact, Body::Job { state: JobState::Done, .. });
     assert_eq!(seen.facts.iter().filter(done).count(), 1);
@@ -335,9 +335,9 @@ async fn a_virtual_kiosk_serves_one_visitor_after_the_other() {
     let (site, device) = (SiteId::new("huangshan").unwrap(), DeviceId::new("kiosk-9").unwrap());
     let shop = Shop::default();
     let plane = Plane::start(&broker.address(), &site, &device, shop.answers()).await;
-    let stop = CancellationToken::new();
+    let shutdown = CancellationToken::new();
     let agent = AgentConfig::new(site, device, broker.address());
-    let kiosk = VirtualKiosk::start(agent, Clock::default(), stop.clone());
+    let kiosk = VirtualKiosk::start(agent, Clock::default(), shutdown.clone());
     within("ready", kiosk.ready()).await.unwrap();
     for _ in 0..3 {
         let bought = within("tickets", kiosk.buy(vec![line()])).await.unwrap();
@@ -356,6 +356,6 @@ async fn a_virtual_kiosk_serves_one_visitor_after_the_other() {
         done.count() == 9
     };
     plane.has_seen("nine tickets", all).await;
-    stop.cancel();
+    shutdown.cancel();
     within("the end", kiosk.stopped()).await;
 }
