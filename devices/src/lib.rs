@@ -5,6 +5,8 @@
 //! | [`lane`] | the turnstile's state machine: pure, time is an argument |
 //! | [`queue`] | facts that the control plane has not acknowledged yet |
 //! | [`session`] | the handshake of one connection |
+//! | [`camera`] | QR codes out of camera pictures |
+//! | [`drivers`] | real hardware: scanners, card readers, relays, barriers of light |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`turnstile`] | the task that joins these to an MQTT connection |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
@@ -14,7 +16,9 @@
 //! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
 //! or a topic of its own.
 
+pub mod camera;
 pub mod clock;
+pub mod drivers;
 pub mod hardware;
 pub mod lane;
 mod link;
