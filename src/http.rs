@@ -13,14 +13,17 @@ mod audit;
 mod blocked;
 mod body;
 mod capacity;
+mod commands;
 mod devices;
 mod enrol;
 mod health;
 mod import;
 pub mod listen;
+mod lists;
 mod login;
 mod openapi;
 mod operations;
+mod orders;
 mod passwords;
 mod problem;
 mod products;
@@ -112,6 +115,7 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
         advertise: parts.advertise,
         texts,
     });
+    app.plane.set_logins(Arc::new(login::AtDevices(Arc::downgrade(&app))));
     let (api, mut document) = routes().split_for_parts();
     openapi::finish(&mut document);
     let document = Bytes::from(serde_json::to_vec(&document)?);
@@ -161,7 +165,18 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(devices::show))
         .routes(routes!(devices::approve))
         .routes(routes!(devices::claim))
+        .routes(routes!(commands::send, commands::list))
+        .routes(routes!(commands::config, commands::set_config))
+        .routes(routes!(commands::emergency, commands::set_emergency))
         .routes(routes!(enrol::enrol))
+        .routes(routes!(orders::quote))
+        .routes(routes!(orders::begin))
+        .routes(routes!(orders::redeem))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::pay))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(orders::collected))
+        .routes(routes!(lists::fetch))
         .routes(routes!(operations::grants))
         .routes(routes!(operations::release))
         .routes(routes!(operations::snapshot))

@@ -40,7 +40,8 @@ const OF_DEVICES: [&str; 13] = [
     "cover_open",
 ];
 /// What happens and is over: it stays until somebody has seen it.
-const MOMENTARY: [&str; 4] = ["tailgating", "reverse", "forced", "climb"];
+const MOMENTARY: [&str; 7] =
+    ["tailgating", "reverse", "forced", "climb", "counter_drift", "conflict", "clone"];
 /// How many changes may wait for the books while their queue is full.
 const UNWRITTEN_MAX: usize = 10_000;
 

@@ -15,11 +15,15 @@ use crate::{clock::Clock, keys::KeyRing};
 
 mod alarms;
 mod capacity;
+mod fleet;
+mod orders;
 mod people;
 mod products;
 
 pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
+pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
+pub use orders::{LoggedIn, Logins};
 pub use people::{BlockedPerson, SwipeQuery, SwipeView};
 pub use products::{ProductChange, ProductChanged, ProductView, VersionView};
 
@@ -108,6 +112,9 @@ pub enum Fault {
     /// It is no longer possible, or was done before.
     #[error("{0}")]
     Conflict(String),
+    /// Whoever asks may not do this.
+    #[error("{0}")]
+    Forbidden(String),
     /// A queue is full: try again.
     #[error("busy: {0} is full, try again")]
     Busy(&'static str),
@@ -368,6 +375,10 @@ pub struct DeviceView {
     pub acked: u64,
     /// The last telemetry.
     pub telemetry: serde_json::Map<String, serde_json::Value>,
+    /// The version of the configuration that it should have; none where nobody set one.
+    pub config_desired: Option<u64>,
+    /// What it says of its configuration, lists and mode.
+    pub reported: Reported,
 }
 
 /// A message that could not be taken.

@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     keys::{Digest, KeyRing},
     ledger::{Record, SqliteLedger, commit},
+    lists::Lists,
     pool::HotState,
     twin::{self, fault},
 };
@@ -90,6 +91,7 @@ pub(crate) struct BlockedDesk {
     hot: Arc<HotState>,
     ledger: Arc<SqliteLedger>,
     clock: Clock,
+    lists: Arc<Lists>,
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -101,12 +103,14 @@ impl BlockedDesk {
         hot: Arc<HotState>,
         ledger: Arc<SqliteLedger>,
         clock: Clock,
+        lists: Arc<Lists>,
         rows: Vec<(Digest, BlockedPerson)>,
     ) -> Self {
         for (digest, person) in rows {
             list.put(digest, person, &hot);
+            lists.block(digest, &hot.leads(digest));
         }
-        Self { list, keys, hot, ledger, clock, changing: tokio::sync::Mutex::default() }
+        Self { list, keys, hot, ledger, clock, lists, changing: tokio::sync::Mutex::default() }
     }
 
     /// All of it, the newest first.
@@ -154,6 +158,7 @@ impl BlockedDesk {
         let record = Record::Blocked { digest, person: person.clone(), audit };
         commit(&*self.ledger, record).await.map_err(fault)?;
         self.list.put(digest, person.clone(), &self.hot);
+        self.lists.block(digest, &self.hot.leads(digest));
         Ok(person)
     }
 
@@ -166,6 +171,7 @@ impl BlockedDesk {
         let audit = self.audit(&person, "person.unblock", reason, actor);
         commit(&*self.ledger, Record::Unblocked { id, audit }).await.map_err(fault)?;
         self.list.take_off(digest);
+        self.lists.unblock(digest);
         Ok(())
     }
 

@@ -46,6 +46,21 @@ impl Catalogue {
         Self { park, place: Arc::new(place), ledger, clock, rows: tokio::sync::Mutex::new(rows) }
     }
 
+    /// The park as devices take it, to compile it as it is compiled here; without its version.
+    pub(crate) async fn for_devices(&self) -> serde_json::Value {
+        let rows = self.rows.lock().await;
+        let mut definition = (*self.place).clone();
+        definition.products.clear();
+        serde_json::json!({ "definition": definition, "products": versions(&rows) })
+    }
+
+    /// The definition that tickets of a version are decided by.
+    pub(crate) async fn definition(&self, ix: ProductIx) -> Result<ProductDefinition, Fault> {
+        let rows = self.rows.lock().await;
+        let row = rows.get(usize::from(ix.0)).ok_or(Fault::NotFound("product"))?;
+        Ok(row.definition.clone())
+    }
+
     /// All products by the order in which they were first seen.
     pub(crate) async fn all(&self) -> Vec<ProductView> {
         let rows = self.rows.lock().await;

@@ -17,6 +17,7 @@ use crate::{
     flow::is_sold,
     keys::KeyRing,
     ledger::{self, BulkEntry, Ledger, Record, SqliteLedger, TicketRow, commit},
+    lists::Lists,
     live_park::LivePark,
     pool::{Change, HotState, How, Pool, Task},
     twin::{self, fault},
@@ -43,6 +44,7 @@ pub(crate) struct Desk {
     pub(crate) pool: Pool,
     pub(crate) ledger: Arc<SqliteLedger>,
     pub(crate) clock: crate::clock::Clock,
+    pub(crate) lists: Arc<Lists>,
     /// One request with an idempotency key at a time in each: a retry waits for the first attempt.
     pub(crate) retries: [tokio::sync::Mutex<()>; RETRIES],
 }
@@ -76,18 +78,11 @@ impl Desk {
         }
         let now = self.clock.now();
         let park = self.park.full();
-        let mut rows = Vec::with_capacity(tickets.len());
-        for (n, ticket) in tickets.into_iter().enumerate() {
-            let row = self
-                .row(&park, ticket, now)
-                .map_err(|problem| Fault::Invalid(format!("tickets[{n}].{problem}")))?;
-            rows.push(row);
-        }
+        let (rows, sale) = self.prepare(&park, tickets, now)?;
         let issued = rows
             .iter()
             .map(|row| Ok(IssuedTicket { id: row.id, code: self.code_of(row.id, &row.state)? }))
             .collect::<Result<Vec<_>, Fault>>()?;
-        let sale = self.sell(&park, &rows, now)?;
         let audit = AuditLine {
             at: now,
             actor: actor.to_owned(),
@@ -115,6 +110,25 @@ impl Desk {
             }
         }
         Ok(issued)
+    }
+
+    /// Makes tickets, which may be committed, and takes their places, which are given back unless
+    /// the sale stands.
+    pub(crate) fn prepare(
+        &self,
+        park: &Arc<Park>,
+        tickets: Vec<NewTicket>,
+        now: UnixMs,
+    ) -> Result<(Vec<TicketRow>, Sale), Fault> {
+        let mut rows = Vec::with_capacity(tickets.len());
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            let row = self
+                .row(park, ticket, now)
+                .map_err(|problem| Fault::Invalid(format!("tickets[{n}].{problem}")))?;
+            rows.push(row);
+        }
+        let sale = self.sell(park, &rows, now)?;
+        Ok((rows, sale))
     }
 
     /// Takes the places of a sale, all or none.
@@ -215,12 +229,19 @@ impl Desk {
     }
 
     /// The gates may know them now.
-    fn show(&self, rows: Vec<TicketRow>) {
+    pub(crate) fn show(&self, rows: Vec<TicketRow>) {
+        let today = self.park.now().business_day(self.clock.now());
         for row in rows {
+            if row.state.status() != Status::Issued {
+                self.lists.ticket(row.id, &row.state, today);
+            }
             self.hot.put(row.id, row.state);
             for digest in row.credentials {
                 self.hot.lead(digest, row.id);
                 self.blocked.meet(digest, row.id);
+                if self.blocked.has(Some(digest), None) {
+                    self.lists.block_too(digest, row.id);
+                }
             }
         }
     }
@@ -372,6 +393,18 @@ impl Desk {
         Ok(())
     }
 
+    /// A ticket whose code was exchanged for it is good from now on.
+    pub(crate) async fn exchange(&self, id: TicketId, actor: &str) -> Result<(), Fault> {
+        let how = Box::new(|state: &mut TicketState| {
+            if state.status() != Status::ExchangeFirst {
+                return Err(Fault::Conflict("this ticket is not waiting to be exchanged".into()));
+            }
+            state.set_status(Status::Issued);
+            Ok(())
+        });
+        self.change(id, "ticket.exchange", "exchanged", actor, how).await.map(drop)
+    }
+
     /// Raises the issue number and gives the new code.
     pub(crate) async fn reissue(
         &self,
@@ -415,19 +448,21 @@ impl Desk {
         let lost = || Fault::Internal("the shard failed at this change".into());
         let (state, committed) = changed.await.map_err(|_| lost())??;
         committed.await.map_err(|_| lost())?.map_err(fault)?;
+        self.lists.ticket(id, &state, self.park.now().business_day(self.clock.now()));
         Ok(state)
     }
 }
 
 /// The places of a sale: given back unless the sale stands.
-struct Sale {
+pub(crate) struct Sale {
     park: Arc<Park>,
     capacity: Arc<Capacity>,
     sold: Vec<TicketState>,
 }
 
 impl Sale {
-    fn stands(mut self) {
+    /// The tickets are sold.
+    pub(crate) fn stands(mut self) {
         self.sold.clear();
     }
 }

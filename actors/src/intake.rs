@@ -12,7 +12,9 @@ use actix::Addr;
 use dashmap::DashMap;
 use serde::de::DeserializeOwned;
 use shanmen_protocols::{
-    device::{Down, Event, Hello, LOG_MAX_EVENTS, Log, Scan, State, Telemetry},
+    device::{
+        Ack, ConfigReport, Down, Event, Hello, LOG_MAX_EVENTS, Log, Request, Scan, State, Telemetry,
+    },
     ids::{DeviceId, ScanId, SiteId},
     privacy::without_values,
     reason::Reason,
@@ -92,8 +94,7 @@ impl Intake {
         let device = self.registry.get(uplink.device);
         let read = read(uplink.kind, payload, qos, watch);
         match read {
-            Ok(Some(heard)) => self.deliver(&twin, heard, uplink, qos),
-            Ok(None) => count("unsupported"),
+            Ok(heard) => self.deliver(&twin, heard, uplink, qos),
             Err(problem) => {
                 count("malformed");
                 note(device.as_deref(), now, uplink, &problem);
@@ -196,8 +197,8 @@ impl Uplinks for Intake {
     }
 }
 
-fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Option<Heard>, String> {
-    Ok(Some(match kind {
+fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Heard, String> {
+    Ok(match kind {
         UpKind::State => Heard::State(json::<State>(payload)?),
         UpKind::Hello => Heard::Hello(Box::new(json::<Hello>(payload)?)),
         UpKind::Scan => {
@@ -217,9 +218,10 @@ fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Opti
             Heard::Log(log)
         }
         UpKind::Telemetry => Heard::Telemetry(Box::new(json::<Telemetry>(payload)?)),
-        // Nobody asks for these yet: a device that sends them unasked is not wrong.
-        UpKind::Request | UpKind::Ack | UpKind::Config => return Ok(None),
-    }))
+        UpKind::Ack => Heard::Ack(Box::new(json::<Ack>(payload)?)),
+        UpKind::Config => Heard::Config(Box::new(json::<ConfigReport>(payload)?)),
+        UpKind::Request => Heard::Request(Box::new(json::<Request>(payload)?)),
+    })
 }
 
 fn json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{Claim, ClaimRequest, DeviceView, EnrolRequest, Enrolled, Fault, Readiness},
+    api::{Claim, ClaimRequest, DeviceView, EnrolRequest, Enrolled, Fault, Logins, Readiness},
     clock::Clock,
     flow::FlowSender,
     intake::Intake,
@@ -32,7 +32,11 @@ use crate::{
     twin::{Order, Recalled, Shared, Twin},
 };
 
+mod counter;
+mod devices;
+mod fleet;
 mod gates;
+mod handheld;
 mod office;
 mod start;
 
@@ -59,9 +63,13 @@ struct Inner {
     api: actix::Addr<Twin>,
     flow: FlowSender,
     deltas: broadcast::Sender<Arc<Delta>>,
+    /// Who checks passwords for operators at handhelds.
+    logins: OnceLock<Arc<dyn Logins>>,
+    /// Held while the list of today's tickets is built.
+    building: tokio::sync::Mutex<()>,
     stopping: AtomicBool,
     stop: watch::Sender<bool>,
-    watch: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    watch: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl ControlPlane {
@@ -116,10 +124,10 @@ impl ControlPlane {
             return;
         }
         inner.stop.send_replace(true);
-        if let Some(watch) = inner.watch.lock().await.take()
-            && watch.await.is_err()
-        {
-            tracing::error!("the watch had failed");
+        for watch in inner.watch.lock().await.drain(..) {
+            if watch.await.is_err() {
+                tracing::error!("a watch had failed");
+            }
         }
         // What has reached its twin is answered before the broker goes.
         tokio::time::sleep(SETTLE_WAIT).await;
@@ -146,17 +154,20 @@ impl ControlPlane {
         let open = |id: &DeviceId| {
             u32::try_from(grants.iter().filter(|row| row.device == *id).count()).unwrap_or(u32::MAX)
         };
-        ids.iter().filter_map(|id| self.0.registry.view(id, open(id))).collect()
+        ids.iter().filter_map(|id| self.view_of(id, open(id))).collect()
+    }
+
+    fn view_of(&self, id: &DeviceId, open_grants: u32) -> Option<DeviceView> {
+        let mut view = self.0.registry.view(id, open_grants)?;
+        view.config_desired = self.0.shared.configs.of(id).map(|config| config.version);
+        Some(view)
     }
 
     /// One device.
     pub fn device(&self, id: &DeviceId) -> Result<DeviceView, Fault> {
         let grants = self.0.shared.pool.hot().open_grants();
         let open = grants.iter().filter(|row| row.device == *id).count();
-        self.0
-            .registry
-            .view(id, u32::try_from(open).unwrap_or(u32::MAX))
-            .ok_or(Fault::NotFound("device"))
+        self.view_of(id, u32::try_from(open).unwrap_or(u32::MAX)).ok_or(Fault::NotFound("device"))
     }
 
     /// A person lets a pending device work.

@@ -14,7 +14,7 @@ use shanmen_protocols::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    api::{DeviceError, DeviceStanding, DeviceView},
+    api::{DeviceError, DeviceStanding, DeviceView, Reported},
     ledger::DeviceRow,
     tally::Fleet,
 };
@@ -42,6 +42,9 @@ pub(crate) struct Live {
     pub(crate) clock_off: bool,
     pub(crate) acked: u64,
     pub(crate) telemetry: Map<String, Value>,
+    pub(crate) reported: Reported,
+    /// It said in its hello that it holds lists.
+    pub(crate) wants_lists: bool,
 }
 
 impl Device {
@@ -163,6 +166,8 @@ impl Registry {
             open_grants,
             acked: live.acked,
             telemetry: live.telemetry,
+            config_desired: None,
+            reported: live.reported,
         })
     }
 }

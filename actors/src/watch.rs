@@ -92,6 +92,7 @@ impl Watch {
             self.shared.alerts.set(&cause, silent.contains(lane));
         }
         self.shared.alerts.catch_up();
+        self.shared.commands.give_up();
         for (&lane, &open) in &lanes {
             if self.shown.get(&lane) != Some(&open) {
                 self.shared.flow.tell(Fact::GrantsOpen(lane, open));

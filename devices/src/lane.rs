@@ -77,6 +77,11 @@ impl Lane {
         Self { settings, state: State::Idle { rest_at_ms: None }, counters, last_passage: None }
     }
 
+    /// Other settings are in force, from the next presentation on.
+    pub fn set(&mut self, settings: LaneSettings) {
+        self.settings = settings;
+    }
+
     /// The lane's cumulative counters.
     pub fn counters(&self) -> Sensor {
         self.counters
@@ -114,7 +119,7 @@ impl Lane {
             (State::Waiting { scan, .. }, Event::Decided { decision, .. })
                 if scan == decision.id =>
             {
-                self.decide(now, decision, out);
+                self.decide(now, *decision, out);
             }
             (
                 State::Idle { .. } | State::Waiting { .. } | State::Open(_),

@@ -3,12 +3,12 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | [`lane`] | the turnstile's state machine: pure, time is an argument |
-//! | [`queue`] | facts that the control plane has not acknowledged yet |
-//! | [`session`] | the handshake of one connection |
+//! | [`agent`] | what every kind of device does alike: connection, facts, commands, lists |
+//! | [`storage`] | what is kept over a restart |
 //! | [`camera`] | QR codes out of camera pictures |
 //! | [`drivers`] | real hardware: scanners, card readers, relays, barriers of light |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
-//! | [`turnstile`] | the task that joins these to an MQTT connection |
+//! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
 //! | [`clock`] | the only file that reads a clock |
@@ -16,14 +16,13 @@
 //! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
 //! or a topic of its own.
 
+pub mod agent;
 pub mod camera;
 pub mod clock;
 pub mod drivers;
 pub mod hardware;
 pub mod lane;
-mod link;
 pub mod park;
-pub mod queue;
-pub mod session;
+pub mod storage;
 pub mod turnstile;
 pub mod virtual_lane;

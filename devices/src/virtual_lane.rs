@@ -109,7 +109,7 @@ impl VirtualTurnstile {
     pub fn start(config: TurnstileConfig, clock: Clock, shutdown: CancellationToken) -> Self {
         let (lane, hardware) = VirtualLane::new();
         Self {
-            device: config.device.clone(),
+            device: config.agent.device.clone(),
             lane_id: config.lane.clone(),
             handle: turnstile::start(config, hardware, clock, shutdown),
             lane,

@@ -123,8 +123,8 @@ impl Target {
             let secret: Secret = connection.post("/enrol", &body).await?;
             let mut config =
                 TurnstileConfig::new(secret.site, secret.device, lane.clone(), self.mqtt.clone());
-            config.username = secret.username;
-            config.password = secret.password;
+            config.agent.username = secret.username;
+            config.agent.password = secret.password;
             config.scan_at_least_once = scan_qos == 1;
             enrolled.push(Enrolled { config, gate: park::gate_of(n) });
         }

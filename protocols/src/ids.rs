@@ -250,6 +250,15 @@ impl Direction {
             Self::Out => "out",
         }
     }
+
+    /// The other way.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::In => Self::Out,
+            Self::Out => Self::In,
+        }
+    }
 }
 
 /// What kind of machine a device is.

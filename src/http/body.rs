@@ -107,6 +107,7 @@ macro_rules! named {
 }
 named! {
     TicketId "a ticket id is a UUID"
+    OrderId "an order id is a UUID"
     GrantId "a grant id is a UUID"
     AreaId "an area id is 1 to 32 of a-z, 0-9 and '-'"
     DeviceId "a device id is 1 to 32 of a-z, 0-9 and '-'"

@@ -1,14 +1,18 @@
 //! Logging in and out, and changing one's password.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Weak,
+};
 
 use axum::{
     extract::{ConnectInfo, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use shanmen_actors::api::Account;
+use shanmen_actors::api::{Account, Fault, LoggedIn as LoggedInAt, Logins};
 use utoipa::ToSchema;
 
 use super::{
@@ -117,6 +121,37 @@ pub(super) fn good_password(password: &str) -> Result<(), Problem> {
         )));
     }
     Ok(())
+}
+
+/// Checks passwords that operators type at handhelds.
+pub(super) struct AtDevices(pub(super) Weak<Shared>);
+
+impl Logins for AtDevices {
+    fn login(
+        &self,
+        device: String,
+        user: String,
+        password: String,
+    ) -> BoxFuture<'_, Result<LoggedInAt, Fault>> {
+        Box::pin(async move {
+            let app = self.0.upgrade().ok_or(Fault::Busy("the program"))?;
+            // Behind a device there is no address of its own: wrong passwords count by the user.
+            let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+            let account = app.checked(&user, password, nowhere).await.map_err(|problem| {
+                match problem.status() {
+                    StatusCode::UNAUTHORIZED => Fault::Forbidden("wrong user or password".into()),
+                    StatusCode::TOO_MANY_REQUESTS => Fault::Busy("the list of wrong passwords"),
+                    _ => Fault::Internal("the login failed".into()),
+                }
+            })?;
+            let (token, digest) =
+                tokens::fresh().map_err(|_| Fault::Internal("no randomness".into()))?;
+            let expires = app.plane.clock().now().plus_ms(LOGIN_MS);
+            app.plane.put_token(digest, &account.user, &account.roles, expires).await?;
+            tracing::info!(user = %account.user, device, "logged in at a device");
+            Ok(LoggedInAt { token, roles: account.roles, expires })
+        })
+    }
 }
 
 impl Shared {

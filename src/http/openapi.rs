@@ -46,6 +46,8 @@ pub(super) fn finish(document: &mut Document) {
     let components = document.components.get_or_insert_default();
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("token", scheme);
+    let device = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
+    components.add_security_scheme("device", device);
     for (path, item) in &mut document.paths.paths {
         let open = OPEN.contains(&path.as_str());
         let operations = [(&mut item.get, false), (&mut item.post, false), (&mut item.put, true)];
@@ -53,7 +55,7 @@ pub(super) fn finish(document: &mut Document) {
             let Some(operation) = operation else { continue };
             refuse(operation);
             // Everybody may read what is sold; who changes it logs in.
-            if !open || changes {
+            if operation.security.is_none() && (!open || changes) {
                 let token = SecurityRequirement::new("token", Vec::<String>::new());
                 operation.security.get_or_insert_default().push(token);
             }

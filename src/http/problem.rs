@@ -36,6 +36,11 @@ pub(super) struct ProblemBody {
 }
 
 impl Problem {
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// A problem of a kind; `kind` is a stable word.
     pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
         Self { status, kind, detail: detail.into(), header: None }
@@ -104,6 +109,7 @@ impl From<Fault> for Problem {
             Fault::Invalid(detail) => Self::invalid(detail),
             Fault::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not-found", fault.to_string()),
             Fault::Conflict(detail) => Self::new(StatusCode::CONFLICT, "conflict", detail),
+            Fault::Forbidden(why) => Self::forbidden(why),
             Fault::Busy(_) => Self::busy(fault.to_string()),
             Fault::Internal(cause) => Self::internal(cause),
         }

@@ -51,6 +51,8 @@ duties! {
     SeeDevices = ["operator", "manager", "auditor", "device-admin"];
     /// To let devices in.
     ManageDevices = ["device-admin"];
+    /// To tell devices what to do.
+    Operate = ["operator", "device-admin"];
     /// To see open grants, alarms and conflicts.
     SeeGrants = ["operator", "manager", "auditor"];
     /// To end grants, and to acknowledge alarms.

@@ -251,6 +251,15 @@ pub(super) struct Device {
     /// The last telemetry.
     #[schema(value_type = Object)]
     telemetry: Map<String, Value>,
+    /// How its lane works: `normal free locked maintenance`; null where it has not said.
+    #[schema(value_type = Option<String>)]
+    mode: Option<shanmen_protocols::device::LaneMode>,
+    /// The version of the configuration that it should have; null where nobody set one.
+    config_desired: Option<u64>,
+    /// The version that it says is in force.
+    config_version: Option<u64>,
+    /// The lists that it says it holds: name to version.
+    lists: std::collections::BTreeMap<String, u64>,
 }
 
 /// A message that could not be taken.
@@ -284,6 +293,10 @@ impl Device {
             open_grants: view.open_grants,
             acked: view.acked,
             telemetry: view.telemetry,
+            mode: view.reported.mode,
+            config_desired: view.config_desired,
+            config_version: view.reported.version,
+            lists: view.reported.lists,
         }
     }
 }

@@ -79,7 +79,7 @@ async fn a_late_and_a_retained_decision_never_move_the_barrier() {
         LaneId::new("n1").expect("a lane"),
         BrokerAddress { host: "127.0.0.1".into(), port: broker.port },
     );
-    config.ttl_ms = 300;
+    config.agent.settings.ttl_ms = 300;
     let lane = VirtualTurnstile::start(config, Clock::default(), stop.clone());
     let hello = hostile.next("/up/hello").await;
     hostile
@@ -133,7 +133,7 @@ async fn a_late_and_a_retained_decision_never_move_the_barrier() {
         LaneId::new("n1").expect("a lane"),
         BrokerAddress { host: "127.0.0.1".into(), port: broker.port },
     );
-    config.ttl_ms = 300;
+    config.agent.settings.ttl_ms = 300;
     let reborn = VirtualTurnstile::start(config, Clock::default(), stop.clone());
     let again = hostile.next("/up/hello").await;
     assert_ne!(again["session"], hello["session"], "a new session at each connect");

@@ -72,7 +72,7 @@ pub use park::{
     Area, AreaIx, Entitlement, Gate, GateIx, Lane, LaneIx, Limits, Park, Product, ProductIx,
     Reentry, Site,
 };
-pub use passage::{Conflict, OpenGrant};
+pub use passage::{Conflict, OpenGrant, SinceThen};
 pub use span::Day;
 pub use ticket::{IssueFault, IssueTerms, Status, TicketState};
 pub use verdict::{

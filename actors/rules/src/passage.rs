@@ -59,6 +59,10 @@ pub struct Conflict {
     pub at: UnixMs,
 }
 
+/// A ticket has moved since a passage, or is about to: it can no longer be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinceThen;
+
 /// One passage through a gate, as far as a ticket is concerned.
 #[derive(Clone, Copy)]
 struct Step {
@@ -98,6 +102,68 @@ impl TicketState {
                 self.arrive(step)
             }
         }
+    }
+
+    /// Takes back an entry of a moment ago: `taken` people went in on `open` at `at`, and it was a
+    /// mistake (undo at a handheld). The use is given back, and they stand where they came from.
+    ///
+    /// # Errors
+    /// [`SinceThen`] when the ticket has moved since, or is about to: then nothing is changed.
+    pub fn take_back(
+        &mut self,
+        park: &Park,
+        open: &OpenGrant,
+        taken: u16,
+        at: UnixMs,
+    ) -> Result<Movements, SinceThen> {
+        let admission = &open.admission;
+        let (Some(ix), Some(step)) =
+            (admission.entitlement, step(park, open.lane, open.direction, taken, at))
+        else {
+            return Err(SinceThen);
+        };
+        let ix = usize::from(ix);
+        let stamp = Stamp::of(at);
+        let moved = self.uses().any(|one| {
+            let last = one.last_entry.later(one.last_exit);
+            last.later(stamp) != stamp
+        });
+        let inside = self.persons_in(park, step.to, step.day);
+        if self.is_reserved()
+            || moved
+            || self.use_of(ix).last_entry != stamp
+            || inside < taken
+            || self.presence_day() != step.day
+        {
+            return Err(SinceThen);
+        }
+        let persons = taken.min(admission.persons);
+        let one = self.use_mut(ix);
+        if admission.reentry {
+            one.reentries = one.reentries.saturating_sub(persons);
+        } else {
+            one.entries = one.entries.saturating_sub(persons);
+            one.entries_on_day = one.entries_on_day.saturating_sub(persons);
+        }
+        if one.first_entry == stamp {
+            one.first_entry = Stamp::NONE;
+        }
+        // The entry before is not known any more; the first one stands for it.
+        one.last_entry = one.first_entry;
+        if one.last_entry.is_none() {
+            one.gate = 0;
+        }
+        if !self.uses().any(|one| one.entries_on(step.day) > 0) {
+            self.unmark_entry_day();
+        }
+        let mut movements = Movements::default();
+        let Some(mut places) = self.places_of(step.day) else { return Ok(movements) };
+        for place in take(&mut places, taken, |area| area == step.to) {
+            movements.add(place.area, admission.from, place.persons, false);
+            put(&mut places, admission.from, place.persons);
+        }
+        self.keep(&places, step.day);
+        Ok(movements)
     }
 
     /// Records a passage that an offline lane reports: never refused. A use too many becomes a

@@ -296,6 +296,14 @@ impl TicketState {
         }
     }
 
+    /// The presence day has no entry after all.
+    pub(crate) fn unmark_entry_day(&mut self) {
+        if self.0.entry_day_bits & 1 == 1 {
+            self.0.entry_day_bits &= !1;
+            self.0.entry_days = self.0.entry_days.saturating_sub(1);
+        }
+    }
+
     /// Counts `day` as a day with an entry, once. Exact for the last 16 days.
     pub(crate) fn mark_entry_day(&mut self, day: Day) {
         let back = u32::try_from(self.presence_day().0.saturating_sub(day.0)).unwrap_or(0);

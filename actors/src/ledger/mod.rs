@@ -15,7 +15,7 @@ mod write;
 use std::{path::Path, sync::Arc};
 
 use shanmen_protocols::{
-    ids::{DeviceId, GrantId, ScanId, TicketId},
+    ids::{DeviceId, GrantId, OrderId, ScanId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{Day, ParkDefinition};
@@ -23,15 +23,15 @@ use tokio::sync::oneshot;
 
 pub(crate) use record::{
     After, AlarmRow, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided,
-    DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, Origin, OverrideRow,
-    PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
+    DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, OrderRow, Origin,
+    OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 
 use crate::{
     api::{
-        Account, AuditLine, AuditQuery, BlockedPerson, ConflictView, PassageView, PresentationView,
-        SwipeQuery, SwipeView,
+        Account, AuditLine, AuditQuery, BlockedPerson, CommandView, ConfigView, ConflictView,
+        EmergencyView, PassageView, PresentationView, SwipeQuery, SwipeView,
     },
     keys::Digest,
 };
@@ -71,6 +71,12 @@ pub(crate) struct Loaded {
     pub(crate) blocked: Vec<(Digest, BlockedPerson)>,
     /// Alarms that are on, and the next one's number.
     pub(crate) alarms: (Vec<AlarmRow>, u64),
+    /// Commands that wait for an answer.
+    pub(crate) commands: Vec<CommandView>,
+    /// The configurations that devices should have.
+    pub(crate) configs: Vec<(DeviceId, ConfigView)>,
+    /// Whether every lane stands open.
+    pub(crate) emergency: Option<EmergencyView>,
 }
 
 /// A token: digest, user, roles, end.
@@ -148,6 +154,13 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     /// A grant that has an outcome.
     fn closed_grant(&self, id: GrantId) -> Result<Option<ClosedGrant>, LedgerFault>;
 
+    /// The grant that a device got for a scan, once it has an outcome.
+    fn closed_by_scan(
+        &self,
+        device: &DeviceId,
+        scan: ScanId,
+    ) -> Result<Option<ClosedGrant>, LedgerFault>;
+
     /// A ticket's presentations and passages, newest first.
     fn history(
         &self,
@@ -157,6 +170,12 @@ pub(crate) trait Ledger: Send + Sync + 'static {
 
     /// Presentations of, and passages without one by, tickets of some products, newest first.
     fn swipes(&self, query: &SwipeQuery, products: &[u16]) -> Result<Vec<SwipeView>, LedgerFault>;
+
+    /// The commands of a device, newest first.
+    fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault>;
+
+    /// One order.
+    fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault>;
 
     /// Conflicts, newest first.
     fn conflicts(&self, limit: u32) -> Result<Vec<ConflictView>, LedgerFault>;

@@ -5,9 +5,10 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shanmen_protocols::{
-    device::{DecisionResult, Outcome, PassageBy},
+    device::{DecisionResult, OrderLine, OrderState, Outcome, PassageBy},
     ids::{
-        AreaId, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, ScanId, TicketId,
+        AreaId, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, OrderId, ScanId,
+        TicketId,
     },
     reason::Reason,
     time::UnixMs,
@@ -21,7 +22,9 @@ use uuid::Uuid;
 use super::LedgerFault;
 use crate::{
     alerts::Cause,
-    api::{Account, AuditLine, BlockedPerson, DeviceStanding},
+    api::{
+        Account, AuditLine, BlockedPerson, CommandView, ConfigView, DeviceStanding, EmergencyView,
+    },
     keys::Digest,
 };
 
@@ -133,8 +136,34 @@ pub(crate) enum Record {
     Unblocked { id: Uuid, audit: AuditLine },
     /// An alarm as it is now.
     Alarm { row: AlarmRow, audit: Option<AuditLine> },
+    /// Commands as they are now, and who did it.
+    Commands { rows: Vec<CommandView>, audit: Option<AuditLine> },
+    /// A device should have this configuration from now on.
+    Config { device: DeviceId, config: ConfigView, audit: AuditLine },
+    /// Every lane opens, or no longer does.
+    Emergency { state: EmergencyView, audit: AuditLine },
+    /// An order as it is now, and its tickets the first time that it has them.
+    Order { row: Box<OrderRow>, tickets: Vec<TicketRow>, audit: Option<AuditLine> },
     /// A line for the audit trail.
     Audit(AuditLine),
+}
+
+/// An order of a kiosk or counter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OrderRow {
+    pub(crate) id: OrderId,
+    pub(crate) seller: String,
+    pub(crate) state: OrderState,
+    pub(crate) lines: Vec<OrderLine>,
+    /// In the smallest coin.
+    pub(crate) amount: u64,
+    pub(crate) created_at: UnixMs,
+    pub(crate) expires_at: UnixMs,
+    /// The payment's number and when it was told.
+    pub(crate) payment: Option<(String, UnixMs)>,
+    pub(crate) tickets: Vec<TicketId>,
+    /// The digest of the code that was exchanged for it.
+    pub(crate) redeemed: Option<Digest>,
 }
 
 /// An alarm.

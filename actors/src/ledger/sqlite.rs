@@ -41,6 +41,7 @@ const BOOKS_SCHEMA: &[&str] = &[
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
 ];
 const JOURNAL_SCHEMA: &[&str] = &[include_str!("schema/journal.sql")];
 

@@ -3,24 +3,27 @@
 use rusqlite::{Connection, OptionalExtension as _, params, types::Type};
 use shanmen_protocols::{
     device::{CredentialKind, PassageBy},
-    ids::{AreaId, DeviceId, GateId, GrantId, LaneId, ScanId, TicketId},
+    ids::{AreaId, DeviceId, GateId, GrantId, LaneId, OrderId, ScanId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{Day, ParkDefinition};
 
 use super::{
     Answer, BulkEntry, ClaimRow, ClosedGrant, DeviceRow, DirectEntry, Entry, GrantRow, Ledger,
-    LedgerFault, Loaded, Moved, OverrideRow, ProductRow, Rows, SeenEvents, SqliteLedger, TokenRow,
+    LedgerFault, Loaded, Moved, OrderRow, OverrideRow, ProductRow, Rows, SeenEvents, SqliteLedger,
+    TokenRow,
 };
 use crate::api::{
-    Account, AuditLine, AuditQuery, BlockedPerson, ConflictView, DeviceStanding, PassageView,
-    PresentationView, SwipeQuery, SwipeView,
+    Account, AuditLine, AuditQuery, BlockedPerson, CommandView, ConflictView, DeviceStanding,
+    PassageView, PresentationView, SwipeQuery, SwipeView,
 };
 use crate::keys::Digest;
 
 pub(super) mod alarms;
 pub(super) mod catalogue;
+pub(super) mod fleet;
 mod names;
+pub(super) mod orders;
 pub(super) mod rows;
 mod swipes;
 
@@ -87,6 +90,9 @@ impl Ledger for SqliteLedger {
                 overrides: overrides(from, now)?,
                 blocked: blocked(from)?,
                 alarms: alarms::on(from)?,
+                commands: fleet::open_commands(from)?,
+                configs: fleet::configs(from)?,
+                emergency: Some(fleet::emergency(from)?),
             })
         })
     }
@@ -168,23 +174,16 @@ impl Ledger for SqliteLedger {
     }
 
     fn closed_grant(&self, id: GrantId) -> Result<Option<ClosedGrant>, LedgerFault> {
-        self.read(|from| {
-            let sql = format!(
-                "SELECT {GRANT}, g.outcome, g.taken, g.closed_at FROM {GRANTS}
-                 WHERE g.id = ? AND g.closed_at IS NOT NULL"
-            );
-            Ok(from
-                .prepare_cached(&sql)?
-                .query_row([id.0.as_bytes()], |row| {
-                    Ok(ClosedGrant {
-                        row: grant(row)?,
-                        outcome: row.get(7)?,
-                        taken: row.get(8)?,
-                        closed_at: UnixMs(row.get(9)?),
-                    })
-                })
-                .optional()?)
-        })
+        self.read(|from| closed(from, "g.id = ?", params![id.0.as_bytes()]))
+    }
+
+    fn closed_by_scan(
+        &self,
+        device: &DeviceId,
+        scan: ScanId,
+    ) -> Result<Option<ClosedGrant>, LedgerFault> {
+        let which = "g.scan = ? AND g.device = ?";
+        self.read(|from| closed(from, which, params![scan.0.as_bytes(), device.as_str()]))
     }
 
     fn history(
@@ -193,6 +192,14 @@ impl Ledger for SqliteLedger {
         limit: u32,
     ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault> {
         self.read(|from| Ok((presentations(from, ticket, limit)?, passages(from, ticket, limit)?)))
+    }
+
+    fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault> {
+        self.read(|from| fleet::commands(from, device, limit))
+    }
+
+    fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault> {
+        self.read(|from| orders::one(from, id))
     }
 
     fn conflicts(&self, limit: u32) -> Result<Vec<ConflictView>, LedgerFault> {
@@ -273,6 +280,26 @@ impl Ledger for SqliteLedger {
     fn stop(&self) {
         self.shut();
     }
+}
+
+fn closed(
+    from: &Connection,
+    which: &str,
+    of: &[&dyn rusqlite::ToSql],
+) -> Result<Option<ClosedGrant>, LedgerFault> {
+    let sql = format!(
+        "SELECT {GRANT}, g.outcome, g.taken, g.closed_at FROM {GRANTS}
+         WHERE {which} AND g.closed_at IS NOT NULL"
+    );
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(ClosedGrant {
+            row: grant(row)?,
+            outcome: row.get(7)?,
+            taken: row.get(8)?,
+            closed_at: UnixMs(row.get(9)?),
+        })
+    };
+    Ok(from.prepare_cached(&sql)?.query_row(of, read).optional()?)
 }
 
 fn open_grants(from: &Connection) -> Result<Vec<GrantRow>, LedgerFault> {

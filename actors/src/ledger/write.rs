@@ -109,6 +109,21 @@ pub(super) fn record(
                 ])?;
             self::audit(to, audit)?;
         }
+        Record::Alarm { row, audit } => {
+            view::alarms::put(to, row)?;
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
+        Record::Audit(line) => audit(to, line)?,
+        record => return later(to, record),
+    }
+    Ok(Ok(()))
+}
+
+/// What came to the books with people, the fleet and orders.
+fn later(to: &Connection, record: &Record) -> Result<Written, rusqlite::Error> {
+    match record {
         Record::Blocked { digest, person, audit } => {
             to.prepare_cached("INSERT INTO blocked_persons VALUES (?, ?, ?, ?, ?, ?)")?.execute(
                 params![
@@ -127,13 +142,32 @@ pub(super) fn record(
                 .execute([id.as_bytes()])?;
             self::audit(to, audit)?;
         }
-        Record::Alarm { row, audit } => {
-            view::alarms::put(to, row)?;
+        Record::Commands { rows, audit } => {
+            for row in rows {
+                view::fleet::put_command(to, row)?;
+            }
             if let Some(line) = audit {
                 self::audit(to, line)?;
             }
         }
-        Record::Audit(line) => audit(to, line)?,
+        Record::Config { device, config, audit } => {
+            view::fleet::put_config(to, device, config)?;
+            self::audit(to, audit)?;
+        }
+        Record::Emergency { state, audit } => {
+            view::fleet::put_emergency(to, state)?;
+            self::audit(to, audit)?;
+        }
+        Record::Order { row, tickets: rows, audit } => {
+            if let Err(refused) = view::orders::put(to, row)? {
+                return Ok(Err(refused));
+            }
+            tickets(to, rows)?;
+            if let Some(line) = audit {
+                self::audit(to, line)?;
+            }
+        }
+        _ => {}
     }
     Ok(Ok(()))
 }

@@ -28,7 +28,9 @@ use crate::{
     flow::Occupancy,
     keys::{Digest, KeyRing},
     ledger::{self, AlarmRow, Ledger, OverrideRow, ProductRow, SqliteLedger, TokenRow},
+    lists::Lists,
     live_park::LivePark,
+    orders::Orders,
     pool::{HotState, Pool},
     registry::Registry,
     twin::fault,
@@ -39,7 +41,8 @@ pub(super) struct Office {
     pub(super) desk: Desk,
     pub(super) enrolment: Enrolment,
     pub(super) accounts: Accounts,
-    catalogue: Catalogue,
+    pub(super) catalogue: Catalogue,
+    pub(super) orders: Orders,
     capacity: Arc<Capacity>,
     blocked: BlockedDesk,
 }
@@ -60,13 +63,14 @@ pub(super) struct OfficeParts {
     pub(super) tokens: Vec<TokenRow>,
     pub(super) overrides: Vec<OverrideRow>,
     pub(super) blocked: Vec<(Digest, BlockedPerson)>,
+    pub(super) lists: Arc<Lists>,
 }
 
 impl Office {
     /// Opens it with what the ledger has of it.
     pub(super) fn open(parts: OfficeParts) -> Self {
         let OfficeParts { park, place, products, keys, hot, occupancy, .. } = parts;
-        let OfficeParts { list, pool, ledger, registry, clock, .. } = parts;
+        let OfficeParts { list, lists, pool, ledger, registry, clock, .. } = parts;
         let capacity = Arc::new(Capacity::new(
             park.clone(),
             occupancy,
@@ -80,6 +84,7 @@ impl Office {
             Arc::clone(&hot),
             Arc::clone(&ledger),
             clock.clone(),
+            Arc::clone(&lists),
             parts.blocked,
         );
         Self {
@@ -106,8 +111,10 @@ impl Office {
                 pool,
                 ledger,
                 clock,
+                lists,
                 retries: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             },
+            orders: Orders::new(),
             capacity,
             blocked,
         }
@@ -137,7 +144,12 @@ impl ControlPlane {
         actor: &str,
     ) -> Result<(ProductView, ProductChanged), Fault> {
         let (plane, actor) = (self.clone(), actor.to_owned());
-        to_the_end(async move { plane.0.office.catalogue.put(change, &actor).await }).await?
+        to_the_end(async move {
+            let put = plane.0.office.catalogue.put(change, &actor).await?;
+            plane.park_changed().await;
+            Ok(put)
+        })
+        .await?
     }
 
     /// The areas' counts against their capacities.

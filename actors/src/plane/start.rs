@@ -1,6 +1,6 @@
 //! How the control plane starts: the ledger opened, the hot state loaded, broker and actors begun.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 use shanmen_protocols::{
     device::Hello,
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     ControlPlane, Inner,
+    devices::ForDevices,
     office::{Office, OfficeParts},
 };
 use crate::{
@@ -20,12 +21,16 @@ use crate::{
     blocked::Blocked,
     catalogue::{self},
     clock::{Clock, Stopwatch},
+    commands::Commands,
+    configs::Configs,
+    emergency::Emergency,
     enrolment::{self},
     flow::{Flow, FlowParts, Occupancy},
     intake::Intake,
     keys::Digest,
     ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
     link::{EmbeddedBroker, Link, OutsideLink, Uplinks},
+    lists::Lists,
     live_park::LivePark,
     pool::{HotState, Pool, ShardCore},
     registry::Registry,
@@ -51,7 +56,7 @@ impl ControlPlane {
         let site = park.site().id.clone();
         let live = LivePark::new(Arc::clone(&park));
         let books = Arc::clone(&ledger) as Arc<dyn Ledger>;
-        let alerts = Arc::new(Alerts::new(loaded.alarms, books, clock.clone()));
+        let alerts = Arc::new(Alerts::new(loaded.alarms, Arc::clone(&books), clock.clone()));
         let fleet = Arc::new(Fleet::default());
         let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
         enrolment::register(&settings.devices, &park, &ledger, &registry, &clock).await?;
@@ -61,7 +66,7 @@ impl ControlPlane {
             park: live.clone(),
             occupancy: Arc::clone(&occupancy),
             alerts: Arc::clone(&alerts),
-            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            ledger: Arc::clone(&books),
             clock: clock.clone(),
             fleet,
         })
@@ -73,27 +78,26 @@ impl ControlPlane {
         let deltas = flow.deltas();
         let flow = flow.start(stage.side());
 
-        let queue = Arc::clone(&ledger);
-        let core = ShardCore {
-            park: live.clone(),
-            hot: Arc::clone(&hot),
-            occupancy: Arc::clone(&occupancy),
-            append: Arc::new(move |entry| queue.append(entry)),
-            relaxed: settings.durability == Durability::Relaxed,
-        };
-        let pool = Pool::start(core, stage.arbiters());
+        let relaxed = settings.durability == Durability::Relaxed;
+        let pool = start_pool(&live, &hot, &occupancy, &books, relaxed, &stage);
 
         let intake = Arc::new(Intake::new(site.clone(), clock.clone(), Arc::clone(&registry)));
         let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
         let link = start_link(&settings.broker, &site, &registry, uplinks).await?;
         let list = Arc::new(Blocked::default());
+        let lists = Arc::new(Lists::new(settings.keys.clone()));
         let shared = Arc::new(Shared {
             park: live.clone(),
             keys: settings.keys.clone(),
             pool: pool.clone(),
             blocked: Arc::clone(&list),
             alerts,
-            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            commands: Commands::new(loaded.commands, Arc::clone(&books), clock.clone()),
+            configs: Configs::new(loaded.configs, Arc::clone(&books), clock.clone()),
+            emergency: Emergency::new(loaded.emergency),
+            lists: Arc::clone(&lists),
+            answers: OnceLock::new(),
+            ledger: Arc::clone(&books),
             link,
             flow: flow.clone(),
             registry: Arc::clone(&registry),
@@ -102,14 +106,10 @@ impl ControlPlane {
             lang: Lang::Zh,
         });
         let mut recalled = start_twins(&shared, &intake, &stage)?;
-        let api = Twin::start_api(
-            Arc::clone(&shared),
-            api_device(&clock)?,
-            &mut recalled,
-            stage.arbiter(1),
-        );
+        let device = api_device(&clock)?;
+        let api = Twin::start_api(Arc::clone(&shared), device, &mut recalled, stage.arbiter(1));
         let (stop, stopped) = watch::channel(false);
-        let watch = Watch::new(Arc::clone(&shared), Arc::clone(&occupancy)).run(stopped);
+        let watch = Watch::new(Arc::clone(&shared), Arc::clone(&occupancy)).run(stopped.clone());
         let plane = Self(Arc::new(Inner {
             office: Office::open(OfficeParts {
                 park: live.clone(),
@@ -126,6 +126,7 @@ impl ControlPlane {
                 tokens: loaded.tokens,
                 overrides: loaded.overrides,
                 blocked: loaded.blocked,
+                lists,
             }),
             park: live,
             clock,
@@ -140,10 +141,23 @@ impl ControlPlane {
             deltas,
             stopping: AtomicBool::new(false),
             stop,
-            watch: tokio::sync::Mutex::new(Some(tokio::spawn(watch))),
+            logins: OnceLock::new(),
+            building: tokio::sync::Mutex::default(),
+            watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch)]),
         }));
+        plane.serve_devices(stopped).await;
         plane.open_intake();
         Ok(plane)
+    }
+
+    /// From now on requests are answered, and devices are told what changes.
+    async fn serve_devices(&self, stopped: watch::Receiver<bool>) {
+        let current = Self::keep_devices_current(Arc::downgrade(&self.0), stopped);
+        self.0.watch.lock().await.push(tokio::spawn(current));
+        let answers = Arc::new(ForDevices(Arc::downgrade(&self.0)));
+        if self.0.shared.answers.set(answers).is_err() {
+            tracing::error!("the answers were set twice");
+        }
     }
 
     fn open_intake(&self) {
@@ -189,6 +203,25 @@ impl ControlPlane {
             tracing::debug!(device = %id, "its twin is busy; it says hello again");
         }
     }
+}
+
+fn start_pool(
+    park: &LivePark,
+    hot: &Arc<HotState>,
+    occupancy: &Arc<Occupancy>,
+    books: &Arc<dyn Ledger>,
+    relaxed: bool,
+    stage: &Stage,
+) -> Pool {
+    let queue = Arc::clone(books);
+    let core = ShardCore {
+        park: park.clone(),
+        hot: Arc::clone(hot),
+        occupancy: Arc::clone(occupancy),
+        append: Arc::new(move |entry| queue.append(entry)),
+        relaxed,
+    };
+    Pool::start(core, stage.arbiters())
 }
 
 async fn start_link(

@@ -13,7 +13,8 @@ use shanmen_protocols::{
     time::UnixMs,
 };
 use shanmen_rules::{
-    Admission, Facts, LaneIx, OpenGrant, Park, Presentation, TicketState, Verdict, decide,
+    Admission, Facts, LaneIx, OpenGrant, Park, Presentation, SinceThen, TicketState, Verdict,
+    decide,
 };
 use tokio::sync::oneshot;
 
@@ -22,8 +23,8 @@ use crate::{
     api::{AuditLine, Fault},
     flow::Occupancy,
     ledger::{
-        After, Answer, Committed, ConflictRow, Decided, Entry, EventRow, GrantRow, Journaled,
-        LedgerFault, PassageRow, ScanRow, Settled,
+        After, Answer, ClosedGrant, Committed, ConflictRow, Decided, Entry, EventRow, GrantRow,
+        Journaled, LedgerFault, PassageRow, ScanRow, Settled,
     },
     live_park::LivePark,
 };
@@ -66,6 +67,8 @@ pub(crate) enum ByGrant {
     Open(Box<GrantRow>),
     /// A grant that had an outcome already: this is a second one, and goes on record as it is.
     Closed(Box<GrantRow>),
+    /// A passage that is taken back: its people never went in.
+    TakenBack(Box<ClosedGrant>),
     /// A passage of a ticket decided elsewhere (offline), or of nobody known (a free exit, a
     /// forced entry).
     None { ticket: Option<TicketId>, lane: LaneIx, direction: Direction },
@@ -74,6 +77,8 @@ pub(crate) enum ByGrant {
 /// A passage that the ledger's queue has taken.
 pub(crate) struct Passed {
     pub(crate) passage: PassageRow,
+    /// It contradicts another one: on record, and a person looks.
+    pub(crate) conflict: bool,
     pub(crate) committed: oneshot::Receiver<Result<Committed, LedgerFault>>,
 }
 
@@ -236,6 +241,10 @@ impl ShardCore {
             ByGrant::Open(row) | ByGrant::Closed(row) => {
                 (row.open.lane, row.open.direction, Some(&**row))
             }
+            ByGrant::TakenBack(closed) => {
+                let open = &closed.row.open;
+                (open.lane, open.direction.opposite(), Some(&closed.row))
+            }
             ByGrant::None { lane, direction, .. } => (*lane, *direction, None),
         };
         if let ByGrant::Open(row) = &by_grant
@@ -245,8 +254,18 @@ impl ShardCore {
             return (done, Err(again));
         }
         let park = &*self.park.now();
-        let passed = persons_passed(outcome, count, row);
-        let moved = self.moves(park, &by_grant, passed, at);
+        let passed = match &by_grant {
+            ByGrant::TakenBack(closed) => closed.taken,
+            _ => persons_passed(outcome, count, row),
+        };
+        let Ok(mut moved) = self.moves(park, &by_grant, passed, at) else {
+            let since = "the ticket has moved since: its passage stays on record";
+            return (done, Err(Fault::Conflict(since.into())));
+        };
+        if by == PassageBy::Manual {
+            // Somebody decided it, and that is on record by itself.
+            moved.conflict = None;
+        }
         let passage = PassageRow {
             at,
             day: park.business_day(at),
@@ -271,6 +290,7 @@ impl ShardCore {
             ByGrant::Open(row) => Some(row.id),
             _ => None,
         };
+        let conflict = moved.conflict.is_some();
         let (written, committed) = oneshot::channel();
         let record = Journaled::Settled(Box::new(Settled {
             event,
@@ -296,11 +316,24 @@ impl ShardCore {
             self.hot.close(row.id);
             self.occupancy.release(park, &row.open.admission);
         }
-        (done, Ok(Passed { passage, committed }))
+        (done, Ok(Passed { passage, conflict, committed }))
     }
 
-    fn moves(&self, park: &Park, by_grant: &ByGrant, passed: u16, at: UnixMs) -> Step {
-        match by_grant {
+    fn moves(
+        &self,
+        park: &Park,
+        by_grant: &ByGrant,
+        passed: u16,
+        at: UnixMs,
+    ) -> Result<Step, SinceThen> {
+        Ok(match by_grant {
+            ByGrant::TakenBack(closed) => {
+                let row = &closed.row;
+                let (id, mut state) =
+                    row.ticket.and_then(|id| Some((id, self.hot.ticket(id)?))).ok_or(SinceThen)?;
+                let moves = state.take_back(park, &row.open, passed, closed.closed_at)?;
+                Step { moves, ticket: Some((id, state)), conflict: None }
+            }
             ByGrant::Open(row) => {
                 match row.ticket.and_then(|id| Some((id, self.hot.ticket(id)?))) {
                     Some((id, mut state)) => {
@@ -318,7 +351,7 @@ impl ShardCore {
             ByGrant::None { ticket, lane, direction } => {
                 self.record(park, *ticket, *lane, *direction, passed, at)
             }
-        }
+        })
     }
 
     /// A passage that nobody asked about: never refused; what contradicts is kept for a person.

@@ -61,6 +61,24 @@ impl HotState {
         self.tickets.get(id)
     }
 
+    /// Shows every ticket. Takes its time with millions of them, and holds nobody up.
+    pub(crate) fn each_ticket(&self, mut show: impl FnMut(TicketId, &TicketState)) {
+        self.tickets.each(|id, state| show(*id, state));
+    }
+
+    /// Shows every credential with each ticket that it leads to.
+    pub(crate) fn each_lead(&self, mut show: impl FnMut(Digest, TicketId)) {
+        self.credentials.each(|digest, slot| match *slot {
+            SEVERAL => {}
+            slot => show(*digest, self.tickets.key(slot)),
+        });
+        for several in &self.several {
+            for ticket in several.value() {
+                show(*several.key(), *ticket);
+            }
+        }
+    }
+
     /// Whether a ticket is known.
     pub(crate) fn knows(&self, id: TicketId) -> bool {
         self.tickets.slot(id).is_some()

@@ -13,6 +13,7 @@ use shanmen_rules::Presentation;
 
 use super::{
     Back, Heard, PassageFact, Shared, Twin, WAITING_FACTS_MAX, Written,
+    drift::{Drift, Step},
     numbers::{SEQ_MAX, Taken},
     shown::find,
     tell,
@@ -68,6 +69,9 @@ impl Twin {
             self.written(epoch, &[]);
             return;
         }
+        for event in &new {
+            self.compare_counters(&epoch, event);
+        }
         let work: Vec<_> = new.into_iter().map(|event| self.fact(&epoch, event, now)).collect();
         let (shared, me) = (Arc::clone(&self.shared), me.clone());
         actix::spawn(async move {
@@ -78,6 +82,29 @@ impl Twin {
             }
             tell(&me, Back::Written(epoch, written)).await;
         });
+    }
+
+    /// Whether the lane's cumulative counters still follow its passages.
+    fn compare_counters(&mut self, epoch: &Epoch, event: &LogEvent) {
+        if self.drift.as_ref().is_none_or(|(of, _)| of != epoch) {
+            self.drift = Some((epoch.clone(), Drift::default()));
+        }
+        let Some((_, drift)) = &mut self.drift else { return };
+        let step = match &event.body {
+            Body::Passage(passage) => {
+                let hot = self.shared.pool.hot();
+                let grant = passage.grant.and_then(|grant| hot.grant(grant));
+                let granted = grant.map_or(1, |row| row.open.admission.persons);
+                Step::of(passage, granted.into())
+            }
+            Body::Gap { from, to } if from <= to && *to <= event.seq => return drift.lost(*to),
+            _ => Step::Other,
+        };
+        if drift.takes(event.seq, step) {
+            let lane = self.core.device.row().lane;
+            let cause = Cause::device("counter_drift", self.id.clone(), lane);
+            self.shared.alerts.set(&cause, true);
+        }
     }
 
     fn read_numbers_first(&mut self, log: Log, me: &Addr<Self>) {
@@ -113,6 +140,20 @@ impl Twin {
         actix::spawn(async move { shared.acknowledge(&down, epoch, upto).await });
     }
 
+    /// A fact as it is kept: without the plain credential, and with the operator's name in place of
+    /// the token.
+    fn on_record(&self, body: &Body) -> String {
+        let mut json = serde_json::to_value(body).unwrap_or_else(|_| json!({}));
+        if let Some(map) = json.as_object_mut() {
+            map.remove("credential");
+            if let Some(operator) = map.get_mut("operator") {
+                let told = operator.as_str().unwrap_or_default();
+                *operator = self.shared.who(told).into();
+            }
+        }
+        json.to_string()
+    }
+
     /// One fact, ready to be written.
     fn fact(
         &mut self,
@@ -136,7 +177,7 @@ impl Twin {
             at: moment.at,
             received_at: now,
             kind: kind_of(&event.body).into(),
-            body: without_credential(&event.body),
+            body: self.on_record(&event.body),
             gap,
         };
         let work = match event.body {
@@ -183,6 +224,13 @@ impl Twin {
                 let lane = self.core.device.row().lane;
                 let cause = Cause::device(alerts::code_of(&code), self.id.clone(), lane);
                 FactWork::Alarm(cause, active, row)
+            }
+            Body::Mode { mode } => {
+                // A word that this version does not know changes nothing that is shown.
+                if let Ok(mode) = serde_json::from_value(mode.into()) {
+                    self.mode(mode);
+                }
+                FactWork::Other(row)
             }
             Body::Boot { .. } => FactWork::Boot(row),
             _ => FactWork::Other(row),
@@ -281,13 +329,4 @@ fn kind_of(body: &Body) -> &'static str {
         Body::Order { .. } => "order",
         Body::Other => "other",
     }
-}
-
-/// A fact as it is kept: without the plain credential.
-fn without_credential(body: &Body) -> String {
-    let mut json = serde_json::to_value(body).unwrap_or_else(|_| json!({}));
-    if let Some(map) = json.as_object_mut() {
-        map.remove("credential");
-    }
-    json.to_string()
 }

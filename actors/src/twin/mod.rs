@@ -9,7 +9,10 @@
 
 mod anchor;
 mod answers;
+mod asked;
 mod core;
+pub(crate) mod current;
+mod drift;
 mod facts;
 mod numbers;
 mod shown;
@@ -26,7 +29,10 @@ use std::{
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
 use shanmen_protocols::{
-    device::{Decision, Down, Event, Hello, HelloDown, HelloStatus, Log, Scan, State, Telemetry},
+    device::{
+        Ack, AckStatus, ConfigReport, Decision, Down, Event, Hello, HelloDown, HelloStatus,
+        LaneMode, Log, Order as DeviceOrder, Request, Response, Scan, State, Telemetry,
+    },
     feed::LaneCondition,
     ids::{DeviceId, Epoch, ScanId, SiteId},
     time::UnixMs,
@@ -37,17 +43,21 @@ use tokio::sync::oneshot;
 use self::{
     anchor::Moment as EventMoment,
     answers::Answers,
+    asked::Asked,
     core::{ANSWERS_KEPT, TwinCore},
+    drift::Drift,
     numbers::Numbers,
     work::Latencies,
 };
 pub(crate) use self::{
-    shown::digest,
+    asked::{Answers as RequestAnswers, Body as ResponseBody},
+    shown::{digest, find_exchange, leads},
     turnstile::ttl_of,
     words::refusal,
     work::{PassageFact, Reply, Shared, fault},
 };
 use crate::{
+    api::Reported,
     clock::Stopwatch,
     flow::{Fact, LaneChange},
     ledger::{Answer, Ledger, LedgerFault},
@@ -92,6 +102,12 @@ pub(crate) enum Heard {
     Log(Box<Log>),
     /// Health and counters.
     Telemetry(Box<Telemetry>),
+    /// The answer to a command.
+    Ack(Box<Ack>),
+    /// What is in force: the configuration, the lists, the lane's mode.
+    Config(Box<ConfigReport>),
+    /// A question.
+    Request(Box<Request>),
 }
 
 /// What comes back from beside the twin.
@@ -102,6 +118,8 @@ enum Back {
     Answered(ScanId, Result<Arc<Answer>, shanmen_protocols::reason::Reason>, Stopwatch),
     /// Facts are in the ledger, or not.
     Written(Epoch, Vec<Written>),
+    /// A request has its answer; whether that is kept for a repeat.
+    Responded(Box<Response>, bool),
     /// An epoch's numbers were read.
     Numbers(Epoch, Result<Numbers, String>),
 }
@@ -133,6 +151,9 @@ pub(crate) struct Twin {
     waiting: HashMap<Epoch, Vec<Heard>>,
     /// Scans that the device says it refused by itself: a grant for one is given back.
     denied: VecDeque<ScanId>,
+    asked: Asked,
+    /// The lane's counters against its passages, in the newest epoch.
+    drift: Option<(Epoch, Drift)>,
     mailbox: usize,
 }
 
@@ -181,7 +202,18 @@ impl Twin {
             let answers = answers.unwrap_or_else(|| Answers::new(answers_kept));
             let core = TwinCore::new(device, answers);
             let waiting = HashMap::new();
-            Self { core, shared, down, id, latencies, waiting, denied: VecDeque::new(), mailbox }
+            Self {
+                core,
+                shared,
+                down,
+                id,
+                latencies,
+                waiting,
+                denied: VecDeque::new(),
+                asked: Asked::default(),
+                drift: None,
+                mailbox,
+            }
         })
     }
 
@@ -215,7 +247,17 @@ impl Twin {
             Heard::Telemetry(telemetry) => {
                 let mut live = self.core.device.live();
                 live.last_seen = Some(now);
+                measure(&self.id, &telemetry.values);
                 live.telemetry = telemetry.values;
+            }
+            Heard::Ack(ack) => {
+                self.core.device.live().last_seen = Some(now);
+                self.command_answered(*ack);
+            }
+            Heard::Config(report) => self.reported(*report, now),
+            Heard::Request(request) => {
+                self.core.device.live().last_seen = Some(now);
+                self.request(*request, me);
             }
         }
     }
@@ -245,6 +287,10 @@ impl Twin {
             retry_s: RETRY_S,
         };
         let shared = Arc::clone(&self.shared);
+        let (id, about) = (self.id.clone(), hello.session.clone());
+        let has_config = hello.config_version.as_ref().and_then(serde_json::Value::as_u64);
+        let wants_lists = !hello.lists.is_empty() || hello.limits.list.is_some_and(|most| most > 0);
+        self.core.device.live().wants_lists = wants_lists;
         actix::spawn(async move {
             let mut acked = acked.unwrap_or(0);
             if let (Some(read), Some(epoch)) = (read, epoch) {
@@ -255,7 +301,46 @@ impl Twin {
                 tell(&me, Back::Numbers(epoch, numbers)).await;
             }
             shared.send(&down, &Down::Hello(answer(acked)), Qos::One, HELLO_TTL).await;
+            if status == HelloStatus::Accepted {
+                shared.bring_up_to_date(&down, &id, &about, has_config).await;
+            }
         });
+    }
+
+    /// A device answers a command: what is done by it is seen at once.
+    fn command_answered(&mut self, ack: Ack) {
+        let status = ack.status;
+        let Some(row) = self.shared.commands.answered(&self.id, ack) else { return };
+        if status == AckStatus::Done
+            && let Ok(DeviceOrder::Mode { mode }) = DeviceOrder::read(&row.op, &row.args)
+        {
+            self.mode(mode);
+        }
+    }
+
+    fn reported(&mut self, report: ConfigReport, now: UnixMs) {
+        let mode = report.mode;
+        let mut live = self.core.device.live();
+        live.last_seen = Some(now);
+        let before = live.reported.mode;
+        live.reported = Reported {
+            at: Some(now),
+            version: report.version,
+            refused: report.refused,
+            rejects: report.rejects,
+            lists: report.lists,
+            mode: mode.or(before),
+        };
+        drop(live);
+        if mode.is_some_and(|mode| Some(mode) != before) {
+            self.show_lane();
+        }
+    }
+
+    /// The lane works so from now on.
+    fn mode(&mut self, mode: LaneMode) {
+        self.core.device.live().reported.mode = Some(mode);
+        self.show_lane();
     }
 
     fn numbers_of(&self, epoch: &Epoch) -> impl Future<Output = Result<Numbers, String>> + use<> {
@@ -281,8 +366,13 @@ impl Twin {
         else {
             return;
         };
-        let online = self.core.device.live().online;
-        let condition = if online { LaneCondition::Online } else { LaneCondition::Offline };
+        let live = self.core.device.live();
+        let condition = match (live.online, live.reported.mode) {
+            (false, _) => LaneCondition::Offline,
+            (true, Some(LaneMode::Locked | LaneMode::Maintenance)) => LaneCondition::Closed,
+            (true, _) => LaneCondition::Online,
+        };
+        drop(live);
         let at = self.shared.clock.now();
         let change = LaneChange { lane, device: Some(row.id), condition, at };
         self.shared.flow.tell(Fact::Lane(Box::new(change)));
@@ -292,6 +382,7 @@ impl Twin {
         match back {
             Back::Answered(id, answer, watch) => self.answered(id, answer, watch),
             Back::Written(epoch, written) => self.written(epoch, &written),
+            Back::Responded(response, kept) => self.responded(*response, kept),
             Back::Numbers(epoch, numbers) => self.numbers_read(epoch, numbers, me),
         }
     }
@@ -367,6 +458,30 @@ fn reason_of(status: HelloStatus) -> Option<&'static str> {
         HelloStatus::Accepted => None,
         HelloStatus::Pending => Some("a person has to approve this device first"),
         HelloStatus::Rejected => Some("this device was revoked"),
+    }
+}
+
+/// What of a device's telemetry is a metric: numbers that the contract names.
+const MEASURED: [&str; 9] = [
+    "temperature_c",
+    "uptime_s",
+    "cpu",
+    "memory",
+    "paper_percent",
+    "battery_percent",
+    "rssi_dbm",
+    "queue",
+    "queue_lost",
+];
+
+fn measure(device: &DeviceId, values: &serde_json::Map<String, serde_json::Value>) {
+    for name in MEASURED {
+        if let Some(value) = values.get(name).and_then(serde_json::Value::as_f64) {
+            metrics::gauge!(
+                "shanmen_device_telemetry", "device" => device.to_string(), "name" => name
+            )
+            .set(value);
+        }
     }
 }
 

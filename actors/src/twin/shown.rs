@@ -79,6 +79,27 @@ pub(super) fn find(shared: &Shared, shown: &Credential) -> Found {
     Found { leads, digest: first, ..Found::default() }
 }
 
+/// The tickets that a credential leads to, wherever and whenever it is shown.
+pub(crate) fn leads(shared: &Shared, shown: &Credential) -> Leads {
+    find(shared, shown).leads
+}
+
+/// The digest of a code that is to be exchanged, and its tickets; none where it cannot be read. A
+/// signed code is none: it opens gates itself.
+pub(crate) fn find_exchange(shared: &Shared, shown: &Credential) -> Option<(Digest, Leads)> {
+    let cleaned = credential::clean(&shown.data);
+    let mut first = None;
+    for kind in [CredentialKind::ExchangeCode, CredentialKind::Qr] {
+        let Ok(digest) = digest(&shared.keys, kind, &cleaned) else { continue };
+        let leads = shared.pool.hot().leads(digest);
+        if !leads.is_empty() {
+            return Some((digest, leads));
+        }
+        first.get_or_insert((digest, leads));
+    }
+    first
+}
+
 /// Where a credential of a kind may be kept: a scanner does not know what an optical code is for.
 fn spaces(kind: CredentialKind) -> &'static [CredentialKind] {
     match kind {

@@ -3,8 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::Addr;
-use shanmen_protocols::{device::Scan, ids::ScanId, reason::Reason, time::UnixMs};
-use shanmen_rules::{Person, Presentation};
+use shanmen_protocols::{
+    device::{LaneMode, Scan},
+    ids::ScanId,
+    reason::Reason,
+    time::UnixMs,
+};
+use shanmen_rules::{LaneState, Person, Presentation};
 use tokio::sync::oneshot;
 
 use super::{
@@ -63,6 +68,7 @@ impl Twin {
         };
         let found = find(&self.shared, &scan.credential);
         let mut presentation = Presentation::new(now, lane, direction);
+        presentation.lane_state = self.lane_state();
         presentation.code_epoch = found.epoch;
         presentation.exchange_code = found.exchange;
         presentation.confirm = shown(scan.credential.kind);
@@ -89,6 +95,17 @@ impl Twin {
             return;
         }
         self.await_answer(scan.id, answered, watch, me);
+    }
+
+    /// Whether the lane takes visitors at all.
+    fn lane_state(&self) -> LaneState {
+        if self.shared.emergency.is_on() {
+            return LaneState::Emergency;
+        }
+        match self.core.device.live().reported.mode {
+            Some(LaneMode::Locked | LaneMode::Maintenance) => LaneState::Closed,
+            Some(LaneMode::Normal | LaneMode::Free) | None => LaneState::Open,
+        }
     }
 
     /// A repeat from long ago: its answer is in the ledger.

@@ -1,6 +1,9 @@
 //! What a twin waits for, beside it: verdicts, commits and sending. Each wait has an end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use metrics::{Histogram, histogram};
@@ -14,10 +17,13 @@ use tokio::sync::oneshot;
 
 use super::{anchor::Moment, words};
 use crate::{
-    alerts::Alerts,
+    alerts::{Alerts, Cause},
     api::{AuditLine, Fault},
     blocked::Blocked,
     clock::{Clock, Stopwatch},
+    commands::Commands,
+    configs::Configs,
+    emergency::Emergency,
     flow::{Fact, FlowSender},
     keys::KeyRing,
     ledger::{
@@ -25,6 +31,7 @@ use crate::{
         Refused,
     },
     link::{Downlink, Link, Qos},
+    lists::Lists,
     live_park::LivePark,
     pool::{ByGrant, Pool, Settle, Task},
     registry::Registry,
@@ -42,6 +49,12 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) blocked: Arc<Blocked>,
     pub(crate) alerts: Arc<Alerts>,
+    pub(crate) commands: Commands,
+    pub(crate) configs: Configs,
+    pub(crate) emergency: Emergency,
+    pub(crate) lists: Arc<Lists>,
+    /// Set once everything that can be asked is there.
+    pub(crate) answers: OnceLock<Arc<dyn super::RequestAnswers>>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) link: Arc<dyn Link>,
     pub(crate) flow: FlowSender,
@@ -180,6 +193,11 @@ impl Shared {
         }
     }
 
+    /// Whose token an operator's is.
+    pub(crate) fn who(&self, operator: &str) -> String {
+        self.answers.get().map_or_else(String::new, |answers| answers.who(operator))
+    }
+
     /// Sends an acknowledgement.
     pub(crate) async fn acknowledge(&self, down: &Arc<str>, epoch: Epoch, upto: u64) {
         let ack = Down::EventAck(EventAck { epoch, upto });
@@ -230,13 +248,15 @@ impl Shared {
         }
     }
 
-    async fn settle(
+    /// Brings it to the ticket's shard, and waits for its commit.
+    pub(crate) async fn settle(
         &self,
         fact: &PassageFact,
         by_grant: ByGrant,
     ) -> Result<(PassageRow, Committed), Fault> {
         let ticket = match &by_grant {
             ByGrant::Open(row) | ByGrant::Closed(row) => row.ticket,
+            ByGrant::TakenBack(closed) => closed.row.ticket,
             ByGrant::None { ticket, .. } => *ticket,
         };
         let (done, settled) = oneshot::channel();
@@ -261,6 +281,12 @@ impl Shared {
         // fact given up while it is still on its way would be taken twice.
         let passed = settled.await.map_err(|_| lost())??;
         let committed = passed.committed.await.map_err(|_| lost())?.map_err(fault)?;
+        if passed.conflict {
+            let park = self.park.now();
+            let lane = park.get_lane(passed.passage.lane).map(|lane| lane.id.clone());
+            let cause = Cause::device("conflict", passed.passage.device.clone(), lane);
+            self.alerts.set(&cause, true);
+        }
         self.flow.tell(Fact::Passed(Box::new(moved(&passed.passage, committed))));
         Ok((passed.passage, committed))
     }

@@ -93,7 +93,7 @@ impl Bench {
 
     fn decide(&mut self, up_ms: u64, result: DecisionResult, persons: u32) -> &mut Self {
         let decision = self.decision(result, persons);
-        self.on(up_ms, Event::Decided { decision, retained: false })
+        self.on(up_ms, Event::Decided { decision: Box::new(decision), retained: false })
     }
 
     fn pass(&mut self, up_ms: u64, direction: Direction) -> &mut Self {
@@ -228,7 +228,7 @@ fn a_retained_decision_never_opens() {
     let mut bench = Bench::new();
     bench.present(0, Direction::In);
     let decision = bench.decision(DecisionResult::Grant, 1);
-    bench.on(10, Event::Decided { decision, retained: true });
+    bench.on(10, Event::Decided { decision: Box::new(decision), retained: true });
     assert_eq!((bench.openings, bench.ignored.as_slice()), (0, &[Ignored::Retained][..]));
     bench.decide(20, DecisionResult::Grant, 1);
     assert_eq!(bench.openings, 1, "the live one still does");
@@ -240,7 +240,7 @@ fn a_decision_for_another_presentation_never_opens() {
     bench.present(0, Direction::In);
     let earlier = bench.decision(DecisionResult::Grant, 1);
     bench.on(TTL_MS, Event::Tick).present(2_000, Direction::In);
-    bench.on(2_010, Event::Decided { decision: earlier, retained: false });
+    bench.on(2_010, Event::Decided { decision: Box::new(earlier), retained: false });
     assert_eq!(bench.openings, 0);
     assert!(!bench.lane.is_idle(), "the present one is still waited for");
 }
@@ -351,7 +351,7 @@ fn a_hold_has_an_end_whatever_the_decision_says() {
     let mut bench = Bench::new();
     bench.present(0, Direction::In);
     let decision = Decision { hold_ms: u32::MAX, ..bench.decision(DecisionResult::Grant, 1) };
-    bench.on(10, Event::Decided { decision, retained: false });
+    bench.on(10, Event::Decided { decision: Box::new(decision), retained: false });
     assert_eq!(bench.lane.wake_at_ms(), Some(10 + u64::from(HOLD_MAX_MS)));
 }
 
@@ -375,7 +375,7 @@ fn every_grant_has_exactly_one_outcome_in_any_order_of_events() {
                 3 => drop(bench.decide(now, DecisionResult::Deny, 1)),
                 4 => {
                     let decision = bench.decision(DecisionResult::Grant, 1);
-                    bench.on(now, Event::Decided { decision, retained: true });
+                    bench.on(now, Event::Decided { decision: Box::new(decision), retained: true });
                 }
                 5 | 6 => {
                     passed += 1;

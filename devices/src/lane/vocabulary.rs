@@ -57,7 +57,7 @@ pub enum Event {
     /// A decision came.
     Decided {
         /// The decision.
-        decision: Decision,
+        decision: Box<Decision>,
         /// Whether the broker marked it as retained: then it is old, whatever it says.
         retained: bool,
     },

@@ -45,8 +45,8 @@ impl Fleet {
                 spec.lane.clone(),
                 broker.clone(),
             );
-            config.username.clone_from(&spec.username);
-            config.password.clone_from(&spec.password);
+            config.agent.username.clone_from(&spec.username);
+            config.agent.password.clone_from(&spec.password);
             let turnstile = VirtualTurnstile::start(config, clock.clone(), shutdown.clone());
             FleetLane { spec: spec.clone(), turnstile: Arc::new(turnstile) }
         };

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shanmen_protocols::device::{DecisionResult, PassageBy};
 
-use crate::lane::Answer;
+use crate::{agent::AgentStats, lane::Answer};
 
 /// A turnstile's counters since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,43 +41,43 @@ pub struct TurnstileStats {
     pub disconnects: u64,
 }
 
-macro_rules! counters {
-    ($($name:ident),* $(,)?) => {
-        /// The live counters.
-        #[derive(Debug, Default)]
-        pub(super) struct Counters {
-            $(pub(super) $name: AtomicU64,)*
-        }
-
-        impl Counters {
-            pub(super) fn snapshot(&self, unacknowledged: usize) -> TurnstileStats {
-                TurnstileStats {
-                    $($name: self.$name.load(Relaxed),)*
-                    unacknowledged: u64::try_from(unacknowledged).unwrap_or(u64::MAX),
-                }
-            }
-        }
-    };
+/// The live counters of the lane; the agent has its own.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) presentations: AtomicU64,
+    pub(super) not_free: AtomicU64,
+    pub(super) resends: AtomicU64,
+    pub(super) stale_decisions: AtomicU64,
+    grants: AtomicU64,
+    refusals: AtomicU64,
+    decided_alone: AtomicU64,
 }
 
-counters!(
-    presentations,
-    not_free,
-    resends,
-    grants,
-    refusals,
-    decided_alone,
-    stale_decisions,
-    foreign_downlinks,
-    facts,
-    facts_lost,
-    fact_resends,
-    not_sent,
-    connects,
-    disconnects,
-);
-
 impl Counters {
+    pub(super) fn snapshot(&self, agent: AgentStats) -> TurnstileStats {
+        TurnstileStats {
+            presentations: self.presentations.load(Relaxed),
+            not_free: self.not_free.load(Relaxed),
+            resends: self.resends.load(Relaxed),
+            grants: self.grants.load(Relaxed),
+            refusals: self.refusals.load(Relaxed),
+            decided_alone: self.decided_alone.load(Relaxed),
+            stale_decisions: self.stale_decisions(),
+            foreign_downlinks: agent.foreign_downlinks,
+            facts: agent.facts,
+            unacknowledged: agent.unacknowledged,
+            facts_lost: agent.facts_lost,
+            fact_resends: agent.fact_resends,
+            not_sent: agent.not_sent,
+            connects: agent.connects,
+            disconnects: agent.disconnects,
+        }
+    }
+
+    pub(super) fn stale_decisions(&self) -> u64 {
+        self.stale_decisions.load(Relaxed)
+    }
+
     /// Counts an answer by whose it was.
     pub(super) fn count_answer(&self, answer: &Answer) {
         bump(match (answer.by, answer.result) {

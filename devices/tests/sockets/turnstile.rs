@@ -41,9 +41,9 @@ impl Bench {
         let device = DeviceId::new("n1").unwrap();
         let lane = LaneId::new("north-1").unwrap();
         let mut config = TurnstileConfig::new(site, device, lane, broker.address());
-        config.ttl_ms = ttl_ms;
-        config.reconnect_min_ms = 200;
-        config.reconnect_max_ms = 400;
+        config.agent.settings.ttl_ms = ttl_ms;
+        config.agent.reconnect_min_ms = 200;
+        config.agent.reconnect_max_ms = 400;
         let shutdown = CancellationToken::new();
         let turnstile = VirtualTurnstile::start(config, Clock::default(), shutdown.clone());
         within("ready", turnstile.ready()).await.unwrap();

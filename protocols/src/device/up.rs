@@ -262,6 +262,9 @@ pub struct ConfigReport {
     /// The lists held: name to version.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub lists: std::collections::BTreeMap<String, u64>,
+    /// How the lane works, for a turnstile.
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub mode: Option<super::LaneMode>,
 }
 
 /// `up/request`: a question. What it needs stands beside `what`; see [`super::What`].

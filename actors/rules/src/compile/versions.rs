@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fault, Faults, products::ADMISSIONS_MAX};
 use crate::definition::{ProductDefinition, ValidityDefinition};
 
 /// One version of a product.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProductVersion {
     /// The definition that its tickets are decided by.
     pub definition: ProductDefinition,

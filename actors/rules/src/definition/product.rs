@@ -46,6 +46,10 @@ pub struct ProductDefinition {
     /// What it admits to; several make a package (套票).
     #[serde(default)]
     pub entitlements: Vec<EntitlementDefinition>,
+    /// What it costs for each person, in the smallest coin (分); one without a price is not sold at
+    /// kiosks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<u32>,
     /// Whether it is sold; true by default. What was sold stays good when it is not.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub on_sale: bool,

@@ -75,6 +75,13 @@ impl<K: Copy + Eq + Hash, V: Clone> Table<K, V> {
         None
     }
 
+    /// Shows every row that was there when it began; later ones perhaps.
+    pub(super) fn each(&self, mut show: impl FnMut(&K, &V)) {
+        for slot in 0..self.rows.len() {
+            self.rows.with(slot, |(key, value)| show(key, value));
+        }
+    }
+
     fn look<R>(&self, key: K, look: impl FnOnce(u32, &V) -> R) -> Option<R> {
         let hash = self.index.hash_usize(&key);
         let shard = self.index.shards()[self.index.determine_shard(hash)].read();

@@ -1,7 +1,7 @@
 //! The handshake of one connection: hello, its answer, and the heartbeat.
 //!
-//! Pure: time is an argument. It refuses an answer of another session. The turnstile's task calls
-//! it; nobody else.
+//! Pure: time is an argument. It refuses an answer of another session. The agent calls it;
+//! nobody else.
 
 use shanmen_protocols::{
     device::{HelloDown, HelloStatus},
@@ -55,6 +55,14 @@ impl Handshake {
     /// Whether the device may work.
     pub fn is_accepted(&self) -> bool {
         matches!(self.stage, Stage::Accepted { .. })
+    }
+
+    /// Signs of life come this often from now on, in seconds.
+    pub fn beat_every(&mut self, seconds: u32, now_ms: u64) {
+        if let Stage::Accepted { beat_at_ms, heartbeat_ms } = &mut self.stage {
+            *heartbeat_ms = interval_ms(seconds);
+            *beat_at_ms = now_ms + *heartbeat_ms;
+        }
     }
 
     /// The broker took the connection: a hello is due at once.

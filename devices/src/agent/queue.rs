@@ -3,8 +3,8 @@
 //! Numbered from 1 without gaps within an epoch; a fact is deleted only by an `event-ack`. It is
 //! bounded: when full, the two oldest facts give way to a `gap` fact that names them. After a
 //! hello the backlog goes out in `log` batches, one at a time, and live facts go past it; what is
-//! not acknowledged in time goes out again. Pure: time is an argument. The turnstile's task calls
-//! it; it holds its facts in memory, so that an epoch lasts as long as the task.
+//! not acknowledged in time goes out again. Pure: time is an argument, and what has to be kept is
+//! handed on as [`Write`]s. The agent calls it, and lets a fact out only when it is kept.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,9 @@ use shanmen_protocols::{
     topic::PAYLOAD_MAX_BYTES,
 };
 
-/// The most facts held.
+use crate::storage::{Kept, Write};
+
+/// The most facts held, unless a device is told otherwise.
 pub const QUEUE_MAX_EVENTS: usize = 10_000;
 
 /// How long an acknowledgement may take before the facts are sent again, in milliseconds.
@@ -37,20 +39,29 @@ pub struct EventQueue {
     /// When the last fact went out or an acknowledgement came.
     progress_at_ms: u64,
     lost: u64,
+    max: usize,
+    writes: Vec<Write>,
 }
 
 impl EventQueue {
-    /// An empty storage.
-    pub fn new(epoch: Epoch) -> Self {
+    /// The facts that a storage held, `max` of them at most from now on; 2 at least.
+    pub fn new(kept: &mut Kept, max: usize) -> Self {
         Self {
-            epoch,
-            next_seq: 1,
-            facts: VecDeque::new(),
+            epoch: kept.epoch.clone(),
+            next_seq: kept.next_seq,
+            facts: std::mem::take(&mut kept.facts).into(),
             backlog_until: 0,
             batch_until: 0,
             progress_at_ms: 0,
             lost: 0,
+            max: max.max(2),
+            writes: Vec::new(),
         }
+    }
+
+    /// What has to be kept since the last call, in this order.
+    pub fn take_writes(&mut self) -> Vec<Write> {
+        std::mem::take(&mut self.writes)
     }
 
     /// The name of this storage.
@@ -82,13 +93,15 @@ impl EventQueue {
     pub fn push(&mut self, body: Body, time: TimeBlock, now_ms: u64) -> Event {
         let seq = self.next_seq;
         self.next_seq += 1;
-        if self.facts.len() >= QUEUE_MAX_EVENTS {
+        while self.max <= self.facts.len() {
             self.make_room(time);
         }
         if self.facts.is_empty() {
             self.progress_at_ms = now_ms;
         }
-        self.facts.push_back(LogEvent { time, seq, body: body.clone() });
+        let fact = LogEvent { time, seq, body: body.clone() };
+        self.writes.push(Write::Fact(fact.clone()));
+        self.facts.push_back(fact);
         Event { time, epoch: self.epoch.clone(), seq, body }
     }
 
@@ -100,7 +113,10 @@ impl EventQueue {
         let from = if let Body::Gap { from, .. } = first.body { from } else { first.seq };
         self.lost += if from == first.seq { 2 } else { 1 };
         let body = Body::Gap { from, to: second.seq };
-        self.facts.push_front(LogEvent { time, seq: second.seq, body });
+        let gap = LogEvent { time, seq: second.seq, body };
+        self.writes.push(Write::DropFacts(second.seq));
+        self.writes.push(Write::Fact(gap.clone()));
+        self.facts.push_front(gap);
     }
 
     /// The control plane has all facts up to `upto`; of another epoch it has no effect. Returns
@@ -116,6 +132,7 @@ impl EventQueue {
         let deleted = before - self.facts.len();
         if deleted > 0 {
             self.progress_at_ms = now_ms;
+            self.writes.push(Write::DropFacts(upto));
         }
         if self.batch_until <= upto {
             self.batch_until = 0;

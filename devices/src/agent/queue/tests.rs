@@ -5,7 +5,8 @@ use shanmen_protocols::time::UnixMs;
 use super::*;
 
 fn queue() -> EventQueue {
-    EventQueue::new(Epoch::new("e1").unwrap())
+    let mut kept = Kept { epoch: Epoch::new("e1").unwrap(), ..Kept::nothing() };
+    EventQueue::new(&mut kept, QUEUE_MAX_EVENTS)
 }
 
 fn push(queue: &mut EventQueue, count: u64, now_ms: u64) {
@@ -119,4 +120,34 @@ fn a_batch_fits_into_a_message() {
     let batch = queue.next_batch(0).unwrap();
     assert!(batch.events.len() < LOG_MAX_EVENTS);
     assert!(serde_json::to_vec(&batch).unwrap().len() <= PAYLOAD_MAX_BYTES);
+}
+
+/// What a storage holds after these writes, in the way of a table of facts.
+fn table(writes: Vec<Write>) -> Vec<LogEvent> {
+    let mut facts = std::collections::BTreeMap::new();
+    for write in writes {
+        match write {
+            Write::Fact(fact) => drop(facts.insert(fact.seq, fact)),
+            Write::DropFacts(upto) => facts.retain(|seq, _| upto < *seq),
+            other => panic!("{other:?}"),
+        }
+    }
+    facts.into_values().collect()
+}
+
+#[test]
+fn what_is_kept_is_what_is_held() {
+    let mut kept = Kept { epoch: Epoch::new("e1").unwrap(), ..Kept::nothing() };
+    let mut queue = EventQueue::new(&mut kept, 10);
+    push(&mut queue, 25, 0);
+    let epoch = queue.epoch().clone();
+    queue.acknowledge(&epoch, 18, 0);
+    let kept_facts = table(queue.take_writes());
+    assert_eq!(Vec::from(queue.facts.clone()), kept_facts);
+    let mut again = Kept { epoch, next_seq: queue.next_seq(), facts: kept_facts, ..kept };
+    let mut reopened = EventQueue::new(&mut again, 10);
+    reopened.resume(18, 0);
+    assert_eq!(numbers(reopened.next_batch(0)), (19..=25).collect::<Vec<_>>());
+    let fact = reopened.push(Body::Other, TimeBlock::default(), 0);
+    assert_eq!(fact.seq, 26);
 }

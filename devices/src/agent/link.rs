@@ -3,7 +3,7 @@
 //!
 //! It refuses what is retained, oversized or not a message of the contract. A connection has a
 //! client of its own, so that nothing of an earlier session is ever sent again by the library: what
-//! must not be lost is in the event queue. The turnstile's task calls it.
+//! must not be lost is in the event queue. The agent calls it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use shanmen_protocols::{
     topic::{self, PAYLOAD_MAX_BYTES, UpKind},
 };
 
-use crate::turnstile::TurnstileConfig;
+use super::AgentConfig;
 
 /// Uplinks that wait for the socket; one more is refused, and counted.
 const OUTBOX_MAX: usize = 256;
@@ -34,9 +34,18 @@ const NETWORK_TIMEOUT_S: u64 = 5;
 /// The MQTT keep-alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Where the broker listens, without TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerAddress {
+    /// A name or an address.
+    pub host: String,
+    /// A TCP port.
+    pub port: u16,
+}
+
 /// Why an uplink did not go out.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotSent {
+pub enum NotSent {
     /// The outbox is full or closed: the socket does not keep up.
     #[error("the outbox is full")]
     OutboxFull,
@@ -56,6 +65,9 @@ pub(crate) struct Topics {
     scan: String,
     event: String,
     log: String,
+    request: String,
+    ack: String,
+    config: String,
     telemetry: String,
     down: String,
     all_down: String,
@@ -70,6 +82,9 @@ impl Topics {
             scan: up(UpKind::Scan),
             event: up(UpKind::Event),
             log: up(UpKind::Log),
+            request: up(UpKind::Request),
+            ack: up(UpKind::Ack),
+            config: up(UpKind::Config),
             telemetry: up(UpKind::Telemetry),
             down: topic::down(site, device),
             all_down: topic::all_down(site),
@@ -80,17 +95,60 @@ impl Topics {
     pub(crate) fn is_own(&self, topic: &str) -> bool {
         self.down == topic
     }
+
+    fn of(&self, uplink: Uplink) -> (&str, QoS, bool) {
+        let (topic, qos) = match uplink {
+            Uplink::State => (&self.state, QoS::AtLeastOnce),
+            Uplink::Hello => (&self.hello, QoS::AtLeastOnce),
+            Uplink::Scan { at_least_once: true } => (&self.scan, QoS::AtLeastOnce),
+            Uplink::Scan { at_least_once: false } => (&self.scan, QoS::AtMostOnce),
+            Uplink::Event => (&self.event, QoS::AtLeastOnce),
+            Uplink::Log => (&self.log, QoS::AtLeastOnce),
+            Uplink::Request => (&self.request, QoS::AtLeastOnce),
+            Uplink::Ack => (&self.ack, QoS::AtLeastOnce),
+            Uplink::Config => (&self.config, QoS::AtLeastOnce),
+            Uplink::Telemetry => (&self.telemetry, QoS::AtMostOnce),
+        };
+        (topic, qos, uplink == Uplink::State)
+    }
 }
 
 /// What a device says, with the topic, quality and retain flag that the contract gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Uplink {
+pub enum Uplink {
+    /// Birth and death, retained.
     State,
+    /// The handshake.
     Hello,
-    Scan { at_least_once: bool },
+    /// A presentation.
+    Scan {
+        /// Whether the broker has to confirm it.
+        at_least_once: bool,
+    },
+    /// A fact, live.
     Event,
+    /// Facts of the backlog.
     Log,
+    /// A question.
+    Request,
+    /// The answer to a command.
+    Ack,
+    /// The configuration in force.
+    Config,
+    /// Signs of life.
     Telemetry,
+}
+
+/// A message as it goes out.
+///
+/// # Errors
+/// [`NotSent`]: it has no JSON form, or is larger than the contract allows.
+pub(crate) fn write<M: serde::Serialize>(message: &M) -> Result<Vec<u8>, NotSent> {
+    let payload = serde_json::to_vec(message)?;
+    if PAYLOAD_MAX_BYTES < payload.len() {
+        return Err(NotSent::TooLarge(payload.len()));
+    }
+    Ok(payload)
 }
 
 /// The sending half of a connection.
@@ -103,7 +161,7 @@ pub(crate) struct Link {
 impl Link {
     /// A connection that opens when its event loop is first polled.
     pub(crate) fn new(
-        config: &TurnstileConfig,
+        config: &AgentConfig,
         topics: &Topics,
         session: &Session,
     ) -> Result<(Self, EventLoop), NotSent> {
@@ -134,28 +192,9 @@ impl Link {
     }
 
     /// Hands an uplink to the connection, never waiting.
-    pub(crate) fn publish<M: serde::Serialize>(
-        &self,
-        uplink: Uplink,
-        message: &M,
-    ) -> Result<(), NotSent> {
-        let payload = serde_json::to_vec(message)?;
-        if PAYLOAD_MAX_BYTES < payload.len() {
-            return Err(NotSent::TooLarge(payload.len()));
-        }
-        let topics = &self.topics;
-        let (topic, qos, retain) = match uplink {
-            Uplink::State => (&topics.state, QoS::AtLeastOnce, true),
-            Uplink::Hello => (&topics.hello, QoS::AtLeastOnce, false),
-            Uplink::Scan { at_least_once: true } => (&topics.scan, QoS::AtLeastOnce, false),
-            Uplink::Scan { at_least_once: false } => (&topics.scan, QoS::AtMostOnce, false),
-            Uplink::Event => (&topics.event, QoS::AtLeastOnce, false),
-            Uplink::Log => (&topics.log, QoS::AtLeastOnce, false),
-            Uplink::Telemetry => (&topics.telemetry, QoS::AtMostOnce, false),
-        };
-        self.client
-            .try_publish(topic.as_str(), qos, retain, payload)
-            .map_err(|_full| NotSent::OutboxFull)
+    pub(crate) fn publish(&self, uplink: Uplink, payload: Vec<u8>) -> Result<(), NotSent> {
+        let (topic, qos, retain) = self.topics.of(uplink);
+        self.client.try_publish(topic, qos, retain, payload).map_err(|_full| NotSent::OutboxFull)
     }
 
     /// Says goodbye to the broker, which then keeps the will to itself.

@@ -1,0 +1,102 @@
+//! What a device is told after its hello, so that it stands where it should: its configuration, and
+//! whether every lane is open. Each is for this session only.
+
+use std::{sync::Arc, time::Duration};
+
+use shanmen_protocols::{
+    device::{DeviceSettings, Down, OfflineMode, Order},
+    ids::{CommandId, DeviceId, Session},
+};
+
+use super::Shared;
+use crate::{
+    api::{CommandState, CommandView, DeviceStanding},
+    commands, configs,
+    link::Qos,
+};
+
+/// How long a configuration waits for a device that is connected.
+const CONFIG_TTL: Duration = Duration::from_mins(1);
+/// How long the emergency's command is good for, in milliseconds.
+pub(crate) const EMERGENCY_TTL_MS: u32 = 60_000;
+
+impl Shared {
+    /// Tells an accepted device what it has missed.
+    pub(super) async fn bring_up_to_date(
+        &self,
+        down: &Arc<str>,
+        device: &DeviceId,
+        session: &Session,
+        has_config: Option<u64>,
+    ) {
+        if self.emergency.is_on() {
+            let (row, order) = self.emergency_row(device, true, "shanmen", "it was away");
+            if self.commands.begin(vec![row.clone()], None).await.is_ok() {
+                let command = commands::message(&row, &order, Some(session.clone()));
+                let ttl = Duration::from_millis(EMERGENCY_TTL_MS.into());
+                self.send(down, &Down::Command(command), Qos::One, ttl).await;
+            }
+        }
+        self.send_config(down, device, session, has_config).await;
+        if self.decides_by_lists(device)
+            && let Some(answers) = self.answers.get()
+        {
+            for list in answers.lists().await {
+                self.send(down, &Down::List(list), Qos::One, CONFIG_TTL).await;
+            }
+        }
+    }
+
+    /// Whether a device is told of the lists: it says that it holds some, or it is configured to
+    /// decide by them.
+    pub(crate) fn decides_by_lists(&self, device: &DeviceId) -> bool {
+        let Some(known) = self.registry.get(device.as_str()) else { return false };
+        let configured = self.configs.of(device).is_some_and(|config| {
+            DeviceSettings::read(&config.config)
+                .is_ok_and(|settings| settings.offline.policy != OfflineMode::Deny)
+        });
+        known.standing() == DeviceStanding::Approved && (known.live().wants_lists || configured)
+    }
+
+    /// Sends a device its configuration, unless it has that version already.
+    pub(crate) async fn send_config(
+        &self,
+        down: &Arc<str>,
+        device: &DeviceId,
+        session: &Session,
+        has: Option<u64>,
+    ) {
+        let Some(config) = self.configs.of(device) else { return };
+        if has == Some(config.version) {
+            return;
+        }
+        let message = Down::Config(configs::message(&config, session.clone()));
+        self.send(down, &message, Qos::One, CONFIG_TTL).await;
+    }
+
+    /// The command that opens a lane in an emergency, or ends that.
+    pub(crate) fn emergency_row(
+        &self,
+        device: &DeviceId,
+        on: bool,
+        actor: &str,
+        reason: &str,
+    ) -> (CommandView, Order) {
+        let order = Order::Emergency { on };
+        let row = CommandView {
+            id: CommandId::fresh(),
+            device: device.clone(),
+            op: order.op().to_owned(),
+            args: commands::args_on_record(&order),
+            actor: actor.to_owned(),
+            reason: reason.to_owned(),
+            sent_at: self.clock.now(),
+            ttl_ms: EMERGENCY_TTL_MS,
+            state: CommandState::Sent,
+            answered_at: None,
+            why: None,
+            result: None,
+        };
+        (row, order)
+    }
+}
