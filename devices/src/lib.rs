@@ -8,6 +8,7 @@
 //! | [`camera`] | QR codes out of camera pictures |
 //! | [`drivers`] | real hardware: scanners, card readers, relays, barriers of light |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
+//! | [`handheld`] | an operator's handheld, its lines and its virtual kin |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
@@ -20,6 +21,7 @@ pub mod agent;
 pub mod camera;
 pub mod clock;
 pub mod drivers;
+pub mod handheld;
 pub mod hardware;
 pub mod lane;
 pub mod park;

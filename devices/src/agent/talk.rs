@@ -253,6 +253,7 @@ impl Agent {
             refused,
             rejects,
             lists: self.lists.versions(),
+            mode: None,
         };
         self.say(Uplink::Config, &report);
     }

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 /// The parts that do not work now, each with why.
@@ -27,6 +27,22 @@ impl FaultBoard {
     /// What is written on it, now and after each change.
     pub fn watch(&self) -> watch::Receiver<Faults> {
         self.faults.subscribe()
+    }
+
+    /// What is written on it after each change, for a task that polls; several changes in a row
+    /// may come as one. Needs a runtime.
+    pub fn changes(&self) -> mpsc::Receiver<Faults> {
+        let (changes_tx, changes) = mpsc::channel(1);
+        let mut watched = self.watch();
+        tokio::spawn(async move {
+            while watched.changed().await.is_ok() {
+                let faults = watched.borrow_and_update().clone();
+                if changes_tx.send(faults).await.is_err() {
+                    return;
+                }
+            }
+        });
+        changes
     }
 
     /// The line of one part.
