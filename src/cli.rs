@@ -11,12 +11,14 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use shanmen_actors::clock::system_now;
 
 use crate::{
     check,
     config::{self, Config, Faults, Override},
-    logging,
+    keys_tls, logging,
     serve::{self, Options},
+    tls_files,
 };
 
 /// Visitors' time over real time, unless told otherwise: their day of 13 hours in 13 minutes.
@@ -56,6 +58,11 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Make keys.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
 }
 
 #[derive(Debug, Default, Args)]
@@ -92,6 +99,21 @@ enum ConfigCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make an authority of the site's own and a server certificate signed by it, and tell what
+    /// to put into the configuration. An authority that is there already is used again.
+    Tls {
+        /// The folder for ca.pem, ca.key, server.pem and server.key.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// A name or address under which devices and browsers reach the program; repeat it for
+        /// several. The machine's own loopback is always in.
+        #[arg(long, value_name = "NAME", required = true)]
+        host: Vec<String>,
+    },
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     match run(Cli::parse(), &mut io::stdout().lock()) {
@@ -116,7 +138,13 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<bool> {
         }
         Some(Command::Config { command: ConfigCommand::Check { file } }) => {
             let config = config::load(Some(&file), &config::environment(environment()))?;
+            tls_files::security(&config)?;
+            tls_files::http(&config)?;
             writeln!(out, "{}: {}", file.display(), summary(&config))?;
+            Ok(true)
+        }
+        Some(Command::Keys { command: KeysCommand::Tls { out: dir, host } }) => {
+            keys_tls::make(&dir, &host, system_now(), out)?;
             Ok(true)
         }
     }

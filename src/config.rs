@@ -2,11 +2,12 @@
 //!
 //! Owns its form, its defaults and its checks. Everything is checked at load, and all faults are
 //! told at once with their places. Refuses unknown keys, and listening in clear text on anything
-//! but the machine's own loopback unless `[security] allow_plaintext` says so. Without a file it
+//! but the machine's own loopback unless `[security] insecure_listen` says so. Without a file it
 //! is the sample park. Called by the command line.
 
 mod broker_url;
 mod fault;
+mod security;
 mod tree;
 
 use std::{
@@ -18,12 +19,10 @@ use serde::Deserialize;
 use shanmen_actors::api::{BrokerChoice, DeviceSpec, Durability};
 use shanmen_rules::{Park, ParkDefinition};
 
-use self::{
-    broker_url::{is_loopback, outside},
-    tree::Tree,
-};
+use self::{broker_url::outside, tree::Tree};
 pub use self::{
     fault::{Fault, Faults, Place},
+    security::{OutsideFiles, PairFiles, Security},
     tree::Override,
 };
 use crate::logging::LogForm;
@@ -50,11 +49,17 @@ pub struct Config {
     pub server: Server,
     /// `[broker]`: embedded, or an outside one.
     pub broker: BrokerChoice,
-    /// What enrolled devices are told to connect to, as `mqtt://gate-server:1883`; none: where
+    /// What enrolled devices are told to connect to, as `mqtts://gate-server:8883`; none: where
     /// the broker listens.
     pub advertise: Option<String>,
     /// How often a device shows that it lives, in seconds.
     pub heartbeat_s: u32,
+    /// How the program speaks TLS to an outside broker; none: in clear text.
+    pub outside_tls: Option<OutsideFiles>,
+    /// `[security]`
+    pub security: Security,
+    /// What the pages and the API are served with; none: in clear text.
+    pub http_tls: Option<PairFiles>,
     /// `[ledger]`
     pub ledger: Ledger,
     /// `[dashboards]`
@@ -81,6 +86,11 @@ pub struct Server {
     pub request_timeout_s: u32,
     /// HTTP connections at one time; the next ones wait to be accepted.
     pub connections_max: usize,
+    /// The certificate of the pages and the API, in PEM: HTTPS then. None: the one of
+    /// `[security]`, unless the profile is `lab`.
+    pub cert: Option<PathBuf>,
+    /// Its key, in PEM; only its owner may be able to read it.
+    pub key: Option<PathBuf>,
 }
 
 impl Default for Server {
@@ -92,6 +102,8 @@ impl Default for Server {
             log_filter: None,
             request_timeout_s: 30,
             connections_max: 4096,
+            cert: None,
+            key: None,
         }
     }
 }
@@ -100,9 +112,19 @@ impl Default for Server {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Broker {
+    /// Where the embedded broker listens; port 0 takes a free one.
     listen: SocketAddr,
+    /// An outside broker instead: `mqtt://user:password@host:1883`, or `mqtts://` with `ca`.
     url: Option<String>,
+    /// The authority of the outside broker's certificate, in PEM.
+    ca: Option<PathBuf>,
+    /// The program's own certificate at the outside broker, in PEM.
+    cert: Option<PathBuf>,
+    /// Its key, in PEM.
+    key: Option<PathBuf>,
+    /// What enrolled devices are told to connect to.
     advertise: Option<String>,
+    /// How often a device shows that it lives, in seconds.
     heartbeat_s: u32,
 }
 
@@ -111,6 +133,9 @@ impl Default for Broker {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
             url: None,
+            ca: None,
+            cert: None,
+            key: None,
             advertise: None,
             heartbeat_s: 30,
         }
@@ -139,13 +164,6 @@ impl Default for Dashboards {
     fn default() -> Self {
         Self { viewers_max: shanmen_dashboards::Limits::default().viewers_max }
     }
-}
-
-/// `[security]`
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Security {
-    allow_plaintext: bool,
 }
 
 /// Reads a configuration file, or the sample park without one, with `overrides` over it (the last
@@ -180,11 +198,8 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Config, F
     let dashboards = tree.section("dashboards");
     let security: Security = tree.section("security");
     check_server(&mut tree, &server);
-    let choice = check_broker(&mut tree, &broker, security);
-    if !security.allow_plaintext && !server.http.ip().is_loopback() {
-        let problem = format!("{} would serve the pages and logins in clear text", server.http);
-        tree.fault_at("server.http", problem, plaintext_hint());
-    }
+    let (choice, outside_tls) = check_broker(&mut tree, &broker, &security);
+    let http_tls = security::check_http(&mut tree, &server, &security);
     let devices = tree.list("devices");
     let park = park(&mut tree, overrides);
     if let Some(park) = &park {
@@ -195,6 +210,9 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Config, F
         return Ok(Config {
             server,
             broker: choice,
+            outside_tls,
+            security,
+            http_tls,
             advertise: broker.advertise,
             heartbeat_s: broker.heartbeat_s,
             ledger,
@@ -235,36 +253,33 @@ fn check_server(tree: &mut Tree<'_>, server: &Server) {
     }
 }
 
-fn check_broker(tree: &mut Tree<'_>, broker: &Broker, security: Security) -> BrokerChoice {
+fn check_broker(
+    tree: &mut Tree<'_>,
+    broker: &Broker,
+    security: &Security,
+) -> (BrokerChoice, Option<OutsideFiles>) {
     if !(5..=3_600).contains(&broker.heartbeat_s) {
         let problem = "a heartbeat is 5 to 3,600 seconds".to_owned();
         tree.fault_at("broker.heartbeat_s", problem, String::new());
     }
     if let Some(Err(problem)) = broker.advertise.as_deref().map(outside) {
-        let hint = "write mqtt://host:port".to_owned();
+        let hint = "write mqtts://host:port or mqtt://host:port".to_owned();
         tree.fault_at("broker.advertise", problem, hint);
     }
     let embedded = BrokerChoice::Embedded(broker.listen);
     let Some(url) = &broker.url else {
-        if !security.allow_plaintext && !broker.listen.ip().is_loopback() {
-            let problem = format!("{} would take devices in clear text", broker.listen);
-            let path = if tree.has("broker") { "broker.listen" } else { "broker" };
-            tree.fault_at(path, problem, plaintext_hint());
-        }
-        return embedded;
+        security::check_embedded(tree, broker, security);
+        return (embedded, None);
     };
     match outside(url) {
-        Ok(outside) => {
-            if !security.allow_plaintext && !is_loopback(&outside.host) {
-                let problem = format!("{} would be reached in clear text", outside.host);
-                tree.fault_at("broker.url", problem, plaintext_hint());
-            }
-            BrokerChoice::Outside(outside)
+        Ok((outside, tls)) => {
+            let files = security::check_outside(tree, broker, (&outside.host, tls), security);
+            (BrokerChoice::Outside(outside), files)
         }
         Err(problem) => {
-            let hint = "write mqtt://user:password@host:1883".to_owned();
+            let hint = "write mqtts://user:password@host:8883 or mqtt://…:1883".to_owned();
             tree.fault_at("broker.url", problem, hint);
-            embedded
+            (embedded, None)
         }
     }
 }
@@ -288,11 +303,6 @@ fn check_devices(tree: &mut Tree<'_>, devices: &[DeviceSpec], park: &ParkDefinit
             tree.fault_at(&format!("devices[{n}].lane"), format!("there is no lane {lane}"), hint);
         }
     }
-}
-
-fn plaintext_hint() -> String {
-    "listen on 127.0.0.1, or set `allow_plaintext = true` in [security] for a closed network"
-        .to_owned()
 }
 
 /// The park of the file; the sample park where the file names none.

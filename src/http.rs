@@ -30,6 +30,7 @@ mod products;
 mod qr;
 mod roles;
 mod site;
+mod standing;
 mod swipes;
 mod tickets;
 mod times;
@@ -165,6 +166,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(devices::show))
         .routes(routes!(devices::approve))
         .routes(routes!(devices::claim))
+        .routes(routes!(standing::secret))
+        .routes(routes!(standing::revoke))
         .routes(routes!(commands::send, commands::list))
         .routes(routes!(commands::config, commands::set_config))
         .routes(routes!(commands::emergency, commands::set_emergency))

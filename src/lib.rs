@@ -12,6 +12,8 @@
 //! | [`serve`] | the composition root: start, run, stop in order |
 //! | [`folder`] | the data folder: its lock, private files, the addresses |
 //! | [`keys_file`] | ticket keys and the credential key on disk |
+//! | [`keys_tls`] | an authority and a server certificate, made on request |
+//! | [`tls_files`] | the certificates that the configuration names |
 //! | [`first_login`] | the first admin |
 //! | [`logging`] | structured logs and the metrics recorder |
 //! | [`http`] | the HTTP API |
@@ -25,5 +27,7 @@ pub mod first_login;
 pub mod folder;
 pub mod http;
 pub mod keys_file;
+pub mod keys_tls;
 pub mod logging;
 pub mod serve;
+pub mod tls_files;

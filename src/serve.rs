@@ -23,7 +23,7 @@ use crate::{
     first_login,
     folder::{self, Folder},
     http::{self, Passwords},
-    keys_file, logging,
+    keys_file, logging, tls_files,
 };
 
 /// How long the start waits for every part to be ready before it goes on without.
@@ -51,6 +51,8 @@ pub struct Options {
 pub struct Running {
     /// Where the pages and the API are.
     pub http: SocketAddr,
+    /// How the pages' address begins: `https` or `http`.
+    pub scheme: &'static str,
     /// Where devices connect.
     pub mqtt: (String, u16),
     folder: Folder,
@@ -92,6 +94,14 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
     let data = config.server.data.clone();
     let folder = Folder::open(&data)?;
     let keys = keys_file::load_or_make(&data)?;
+    let security = tls_files::security(&config)?;
+    let https = tls_files::http(&config)?;
+    if options.demo_speed.is_some() && security.scheme() == "mqtts" {
+        bail!(
+            "the virtual fleet of --demo connects in clear text; leave --demo out, or set the \
+             profile in [security] to \"lab\""
+        );
+    }
     let metrics = logging::recorder()?;
     // Bound before the ledger is loaded: a taken port is told at once.
     let listener = TcpListener::bind(config.server.http).await.with_context(|| {
@@ -114,6 +124,7 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
         clock: Clock::system(),
         shards: 0,
         heartbeat_s: config.heartbeat_s,
+        security,
     };
     let plane = ControlPlane::start(settings).await.context("the control plane did not start")?;
     let stop = CancellationToken::new();
@@ -133,10 +144,12 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
         connections_max: config.server.connections_max,
     };
     let first = first_login::make(&plane, &passwords, &data).await?;
-    let server = tokio::spawn(http::listen::serve(listener, router, limits, stop.clone()));
+    let scheme = if https.is_some() { "https" } else { "http" };
+    let server = tokio::spawn(http::listen::serve(listener, https, router, limits, stop.clone()));
     let upkeep = tokio::spawn(keep_up(metrics));
     let mqtt = plane.broker_address();
-    let mut running = Running { http, mqtt, folder, plane, hub, demo: None, stop, server, upkeep };
+    let mut running =
+        Running { http, scheme, mqtt, folder, plane, hub, demo: None, stop, server, upkeep };
     if let Some(login) = first {
         writeln!(out, "First login: {} / {}  (told once)", login.user, login.password)?;
         writeln!(
@@ -204,7 +217,7 @@ impl Running {
         let (http, mqtt) = (self.http.to_string(), host_port(&self.mqtt));
         self.folder.write_addresses(&http, &mqtt)?;
         tracing::info!(%http, %mqtt, data = %self.folder.path().display(), "shanmen is open");
-        writeln!(out, "Wall: http://{http}/wall")?;
+        writeln!(out, "Wall: {}://{http}/wall", self.scheme)?;
         out.flush()?;
         Ok(())
     }

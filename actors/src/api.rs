@@ -1,7 +1,7 @@
 //! What the program asks of the control plane: plain requests and views, without actix, SQL or
 //! HTTP. The composition root and its HTTP handlers know nothing deeper than this.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use shanmen_protocols::{
@@ -11,7 +11,7 @@ use shanmen_protocols::{
 };
 use shanmen_rules::{ParkDefinition, Status};
 
-use crate::{clock::Clock, keys::KeyRing};
+use crate::{clock::Clock, keys::KeyRing, security::Security};
 
 mod alarms;
 mod capacity;
@@ -82,6 +82,8 @@ pub struct Settings {
     pub shards: usize,
     /// How often a device shows that it lives, in seconds.
     pub heartbeat_s: u32,
+    /// How devices speak to the broker, and the program to an outside one.
+    pub security: Security,
 }
 
 /// A device of the configuration: approved, and bound to its place.
@@ -431,10 +433,13 @@ pub struct EnrolRequest {
     /// The machine's model.
     #[serde(default)]
     pub model: String,
+    /// A request for a certificate (PKCS#10 in PEM), where the site lets devices in by one.
+    #[serde(default)]
+    pub csr: Option<String>,
 }
 
-/// What an enrolled device needs to connect.
-#[derive(Clone, Debug)]
+/// What an enrolled device needs to connect. Never shown in a log: it holds a secret.
+#[derive(Clone)]
 pub struct Enrolled {
     /// The device.
     pub device: DeviceId,
@@ -442,8 +447,25 @@ pub struct Enrolled {
     pub base: String,
     /// Its login at the broker.
     pub username: String,
-    /// Its secret: shown once.
+    /// Its secret, shown once; none where it has a certificate.
+    pub password: Option<String>,
+    /// Its certificate in PEM, where the site lets devices in by one.
+    pub certificate: Option<String>,
+    /// The authority of the broker's certificate in PEM, for it to trust.
+    pub ca: Option<Arc<str>>,
+    /// How the broker's address begins: `mqtts` or `mqtt`.
+    pub scheme: &'static str,
+}
+
+/// A device's new secret: shown once, and in no log.
+#[derive(Clone)]
+pub struct NewSecret {
+    /// The device.
+    pub device: DeviceId,
+    /// Its secret from now on.
     pub password: String,
+    /// Until when the secret before it is good as well.
+    pub old_good_until: UnixMs,
 }
 
 /// Whether the program can take visitors.

@@ -1,7 +1,9 @@
-//! Enrolment: a person makes a one-time claim, a device trades it for its login.
+//! Enrolment: a person makes a one-time claim, a device trades it for its login. What became of the
+//! login later: a new secret, or that the device may not work any more.
 //!
 //! Claims and secrets are kept as digests only. Both are random and long (125 and 256 bits), so a
-//! fast digest is enough.
+//! fast digest is enough. Where devices have certificates, the digest of the public key stands in
+//! the secret's place: the certificate of an earlier enrolment opens nothing.
 
 use std::sync::Arc;
 
@@ -14,10 +16,13 @@ use shanmen_rules::Park;
 use crate::{
     api::{
         AuditLine, Claim, ClaimRequest, DeviceSpec, DeviceStanding, EnrolRequest, Enrolled, Fault,
+        NewSecret,
     },
+    certificates::{CertificateFault, key_digest},
     clock::Clock,
     ledger::{ClaimRow, DeviceRow, Ledger, Record, SqliteLedger, commit},
     registry::{Device, Registry},
+    security::{Profile, Security},
     twin::{API_DEVICE, fault},
 };
 
@@ -30,12 +35,27 @@ const CLAIM_LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// Letters of a claim code, without its hyphens.
 const CLAIM_LENGTH: usize = 25;
 
+/// The longest that an old secret stays good beside the new one, in seconds: a day.
+const GRACE_S_MAX: u32 = 86_400;
+/// The longest reason that is written down, in characters.
+const REASON_MAX: usize = 200;
+
 /// Makes and trades claims.
 pub(crate) struct Enrolment {
     pub(crate) park: Arc<Park>,
     pub(crate) ledger: Arc<SqliteLedger>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Clock,
+    pub(crate) security: Security,
+    /// One change of a device's row at a time: a new secret must not undo a revocation.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+}
+
+/// What a device is let in by: what it is told, and what is kept of it.
+struct Credential {
+    password: Option<String>,
+    certificate: Option<String>,
+    digest: [u8; 32],
 }
 
 impl Enrolment {
@@ -77,12 +97,13 @@ impl Enrolment {
         Ok(Claim { claim: code, device: request.device, expires_at })
     }
 
-    /// Trades a claim for a login, once. The device's earlier secret
-    /// is no longer taken at a connect.
+    /// Trades a claim for a login, once: a secret, or a certificate where the site lets devices in
+    /// by one. What the device had before is no longer good.
     pub(crate) async fn enrol(
         &self,
         request: EnrolRequest,
     ) -> Result<(Enrolled, Arc<Device>), Fault> {
+        let _turn = self.turn.lock().await;
         let digest = *blake3::hash(normal(&request.claim).as_bytes()).as_bytes();
         let ledger = Arc::clone(&self.ledger);
         let claim = tokio::task::spawn_blocking(move || ledger.claim(digest))
@@ -100,14 +121,14 @@ impl Enrolment {
             Some(claim) => claim,
             None => return Err(Fault::NotFound("claim")),
         };
-        let secret = secret()?;
+        let credential = self.credential(request.csr.as_deref(), &claim.device)?;
         let row = DeviceRow {
             id: claim.device.clone(),
             kind: claim.kind,
             gate: claim.gate,
             lane: claim.lane,
             standing: DeviceStanding::Approved,
-            secret: Some(*blake3::hash(secret.as_bytes()).as_bytes()),
+            secret: Some(credential.digest),
             serial: short(&request.serial),
             model: short(&request.model),
             since: now,
@@ -119,24 +140,116 @@ impl Enrolment {
             base: topic::base(&self.park.site().id, &claim.device),
             username: claim.device.to_string(),
             device: claim.device,
-            password: secret,
+            password: credential.password,
+            certificate: credential.certificate,
+            ca: self.security.ca.clone(),
+            scheme: self.security.scheme(),
         };
         Ok((enrolled, device))
     }
 
-    /// A person lets a pending device work.
-    pub(crate) async fn approve(&self, id: &DeviceId, actor: &str) -> Result<Arc<Device>, Fault> {
+    /// Made before the claim is used up: a request that cannot be taken can be sent again.
+    fn credential(&self, csr: Option<&str>, device: &DeviceId) -> Result<Credential, Fault> {
+        if self.security.profile != Profile::Mtls {
+            let password = secret()?;
+            let digest = *blake3::hash(password.as_bytes()).as_bytes();
+            return Ok(Credential { password: Some(password), certificate: None, digest });
+        }
+        let csr = csr.ok_or_else(|| {
+            let told = "csr: missing, and this site lets devices in by certificate; send a \
+                        PKCS#10 request in PEM";
+            Fault::Invalid(told.into())
+        })?;
+        let authority = self.security.authority.as_ref().ok_or_else(|| {
+            let told = "csr: devices' certificates are not signed here; set ca_key in [security], \
+                        or have it signed by the authority that the site names as ca";
+            Fault::Conflict(told.into())
+        })?;
+        let certificate =
+            authority.device(csr, device, self.clock.now()).map_err(|fault| match fault {
+                CertificateFault::Request(_) => Fault::Invalid(fault.to_string()),
+                other => Fault::Internal(other.to_string()),
+            })?;
+        let digest = key_digest(&certificate)
+            .ok_or_else(|| Fault::Internal("a certificate that was just made".into()))?;
+        Ok(Credential { password: None, certificate: Some(certificate), digest })
+    }
+
+    /// Gives a device a new secret; the old one stays good for `grace_s` seconds more, or until a
+    /// restart.
+    pub(crate) async fn rotate(
+        &self,
+        id: &DeviceId,
+        grace_s: u32,
+        actor: &str,
+    ) -> Result<NewSecret, Fault> {
+        if GRACE_S_MAX < grace_s {
+            let told = format!("grace_s: {grace_s} is more than {GRACE_S_MAX}, a day");
+            return Err(Fault::Invalid(told));
+        }
+        if self.security.profile == Profile::Mtls {
+            let told = "devices have certificates here: make a claim, and enrol it anew";
+            return Err(Fault::Conflict(told.into()));
+        }
+        let _turn = self.turn.lock().await;
         let device = self.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
-        let row = DeviceRow { standing: DeviceStanding::Approved, ..device.row() };
+        if device.standing() != DeviceStanding::Approved {
+            return Err(Fault::Conflict("the device is not approved".into()));
+        }
+        let now = self.clock.now();
+        let password = secret()?;
+        let digest = *blake3::hash(password.as_bytes()).as_bytes();
+        let row = DeviceRow { secret: Some(digest), ..device.row() };
+        let note = format!("the old one is good for {grace_s} s");
+        self.write(&row, "device.secret", note, actor).await?;
+        let old_good_until = now.plus_ms(i64::from(grace_s) * 1000);
+        self.registry.replace_secret(row, old_good_until);
+        Ok(NewSecret { device: id.clone(), password, old_good_until })
+    }
+
+    /// A device may not work any more.
+    pub(crate) async fn revoke(
+        &self,
+        id: &DeviceId,
+        reason: &str,
+        actor: &str,
+    ) -> Result<Arc<Device>, Fault> {
+        let reason = reason.trim();
+        if reason.is_empty() || REASON_MAX < reason.chars().count() {
+            let told = format!("reason: say why, in at most {REASON_MAX} characters");
+            return Err(Fault::Invalid(told));
+        }
+        let _turn = self.turn.lock().await;
+        let device = self.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
+        let row = DeviceRow { standing: DeviceStanding::Revoked, ..device.row() };
+        self.write(&row, "device.revoke", reason.to_owned(), actor).await?;
+        Ok(self.registry.put(row))
+    }
+
+    async fn write(
+        &self,
+        row: &DeviceRow,
+        action: &'static str,
+        note: String,
+        actor: &str,
+    ) -> Result<(), Fault> {
         let audit = AuditLine {
             at: self.clock.now(),
             actor: actor.to_owned(),
-            action: "device.approve".into(),
-            target: id.to_string(),
-            note: String::new(),
+            action: action.into(),
+            target: row.id.to_string(),
+            note,
         };
         let record = Record::Device { row: Box::new(row.clone()), audit: Some(audit) };
-        commit(&*self.ledger, record).await.map_err(fault)?;
+        commit(&*self.ledger, record).await.map(drop).map_err(fault)
+    }
+
+    /// A person lets a pending device work.
+    pub(crate) async fn approve(&self, id: &DeviceId, actor: &str) -> Result<Arc<Device>, Fault> {
+        let _turn = self.turn.lock().await;
+        let device = self.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
+        let row = DeviceRow { standing: DeviceStanding::Approved, ..device.row() };
+        self.write(&row, "device.approve", String::new(), actor).await?;
         Ok(self.registry.put(row))
     }
 }

@@ -37,6 +37,7 @@ mod devices;
 mod fleet;
 mod gates;
 mod handheld;
+mod logins;
 mod office;
 mod start;
 

@@ -45,7 +45,9 @@ use std::{
 
 use serde_json::{Map, Value};
 use shanmen_protocols::{
-    device::{Ack, AckStatus, Body, Decision, DeviceSettings, Order, Response, Telemetry, What},
+    device::{
+        Ack, AckStatus, Body, Decision, DeviceSettings, LaneMode, Order, Response, Telemetry, What,
+    },
     ids::{CommandId, DeviceId, DeviceKind, RequestId, SiteId},
     time::UnixMs,
 };
@@ -73,6 +75,7 @@ use crate::{
     clock::Clock,
     lane::Now,
     storage::{KeptList, Start, Storage, Write},
+    tls::DeviceTls,
 };
 
 /// The shelf of what the agent itself keeps.
@@ -87,6 +90,8 @@ pub struct AgentConfig {
     pub device: DeviceId,
     /// Where the broker listens.
     pub broker: BrokerAddress,
+    /// How it speaks TLS to the broker; none: in clear text.
+    pub tls: Option<DeviceTls>,
     /// Its user at the broker.
     pub username: String,
     /// Its secret at the broker.
@@ -121,6 +126,7 @@ impl AgentConfig {
             site,
             device,
             broker,
+            tls: None,
             settings: DeviceSettings::default(),
             lists: &[],
             queue_max: queue::QUEUE_MAX_EVENTS,
@@ -231,6 +237,9 @@ pub struct Agent {
     commands: Commands,
     settings: Settings,
     lists: Lists,
+    /// When the lists are asked for again, in milliseconds since boot.
+    lists_at_ms: Option<u64>,
+    mode: Option<LaneMode>,
     requests: Requests,
     /// The question about the list on its way.
     list_request: Option<RequestId>,
@@ -274,6 +283,8 @@ impl Agent {
             lists: Lists::new(config.lists, kept.lists),
             start: kept.start,
             shelves: kept.shelves,
+            lists_at_ms: None,
+            mode: None,
             requests: Requests::default(),
             list_request: None,
             link: None,
@@ -324,6 +335,26 @@ impl Agent {
     /// A list in force.
     pub fn list(&self, name: &str) -> Option<&KeptList> {
         self.lists.get(name)
+    }
+
+    /// The names of the lists that the device wants.
+    pub fn config_lists(&self) -> &'static [&'static str] {
+        self.config.lists
+    }
+
+    /// Whether no newer list is known of that is not in force.
+    pub fn lists_are_current(&self) -> bool {
+        self.lists.are_current()
+    }
+
+    /// The number of the last fact that the control plane has; 0 for none.
+    pub fn acknowledged_upto(&self) -> u64 {
+        self.queue.acknowledged_upto()
+    }
+
+    /// How the lane works, for the report of what is in force.
+    pub fn works_in(&mut self, mode: LaneMode) {
+        self.mode = Some(mode);
     }
 
     /// What the storage held on a shelf when the device started; taken once.

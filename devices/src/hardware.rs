@@ -24,6 +24,11 @@ pub trait Barrier: Send {
     fn open(&mut self, direction: Direction);
     /// Lets nobody through. Closing a closed barrier does nothing.
     fn close(&mut self);
+    /// Lets everybody through, both ways, until [`Barrier::close`]: an emergency, or mode `free`.
+    fn release(&mut self) {
+        self.open(Direction::In);
+        self.open(Direction::Out);
+    }
 }
 
 /// The display, the lamp and the voice.
@@ -46,14 +51,41 @@ pub trait PassageSensor: Send {
     fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Option<Signal>>;
 }
 
-/// What the light barriers saw. What it means (a passage, tailgating, force) is the lane's
-/// judgement, since it depends on whether the barrier was open, and for whom.
+/// A light barrier of the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beam {
+    /// On the outer side.
+    A,
+    /// On the inner side.
+    B,
+}
+
+/// What the hardware saw. What it means (a passage, tailgating, force) is the lane's judgement,
+/// since it depends on whether the barrier was open, and for whom.
+///
+/// Hardware that counts people by itself says [`Signal::Passed`] and [`Signal::TurnedBack`]; plain
+/// light barriers say [`Signal::Beam`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// One person went all the way through.
     Passed(Direction),
     /// One person stepped in and came back out on the same side.
     TurnedBack(Direction),
+    /// A light barrier was broken, or is clear again.
+    Beam {
+        /// Which.
+        beam: Beam,
+        /// Broken, or clear.
+        broken: bool,
+    },
+    /// The fire input: on opens every way, whatever anybody orders.
+    Fire(bool),
+    /// Somebody climbs over.
+    Climb,
+    /// The motor does not get where it should, or does again.
+    Jam(bool),
+    /// The housing is open, or closed again.
+    Tamper(bool),
 }
 
 /// A credential that was read.

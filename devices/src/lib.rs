@@ -5,6 +5,7 @@
 //! | [`lane`] | the turnstile's state machine: pure, time is an argument |
 //! | [`agent`] | what every kind of device does alike: connection, facts, commands, lists |
 //! | [`storage`] | what is kept over a restart |
+//! | [`offline`] | what a lane decides without the control plane |
 //! | [`camera`] | QR codes out of camera pictures |
 //! | [`drivers`] | real hardware: scanners, card readers, relays, barriers of light |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
@@ -12,6 +13,7 @@
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
+//! | [`tls`] | what a device trusts, and its own certificate |
 //! | [`clock`] | the only file that reads a clock |
 //!
 //! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
@@ -24,7 +26,9 @@ pub mod drivers;
 pub mod handheld;
 pub mod hardware;
 pub mod lane;
+pub mod offline;
 pub mod park;
 pub mod storage;
+pub mod tls;
 pub mod turnstile;
 pub mod virtual_lane;

@@ -32,6 +32,8 @@ pub struct TurnstileConfig {
     /// Whether the broker has to confirm scans. It need not: the decision is the answer, and a
     /// lost scan is sent again after a third of the time to live.
     pub scan_at_least_once: bool,
+    /// Whether one may leave through it without showing anything.
+    pub free_exit: bool,
 }
 
 impl TurnstileConfig {
@@ -39,7 +41,7 @@ impl TurnstileConfig {
     pub fn new(site: SiteId, device: DeviceId, lane: LaneId, broker: BrokerAddress) -> Self {
         let mut agent = AgentConfig::new(site, device, broker);
         agent.model = concat!(env!("CARGO_PKG_NAME"), " turnstile").into();
-        Self { agent, lane, scan_at_least_once: false }
+        Self { agent, lane, scan_at_least_once: false, free_exit: false }
     }
 }
 

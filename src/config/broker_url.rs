@@ -1,4 +1,4 @@
-//! The address of an outside broker: `mqtt://user:password@host:1883`.
+//! The address of an outside broker: `mqtt://user:password@host:1883`, or `mqtts://`.
 //!
 //! Owns its form. Its faults never quote it, since it holds a password.
 
@@ -12,13 +12,15 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Reads `mqtt://user:password@host:1883`. The faults never quote it: it holds a password.
-pub(super) fn outside(url: &str) -> Result<OutsideBroker, String> {
-    let rest = match url.split_once("://") {
-        Some(("mqtt", rest)) => rest.trim_end_matches('/'),
-        Some(("mqtts", _)) => return Err("this version speaks mqtt://, not mqtts://".to_owned()),
-        _ => return Err("the broker's address does not begin with mqtt://".to_owned()),
+/// Reads `mqtt://user:password@host:1883`, and whether it is `mqtts://` (port 8883 by default). The
+/// faults never quote it: it holds a password.
+pub(super) fn outside(url: &str) -> Result<(OutsideBroker, bool), String> {
+    let (rest, tls) = match url.split_once("://") {
+        Some(("mqtt", rest)) => (rest, false),
+        Some(("mqtts", rest)) => (rest, true),
+        _ => return Err("the broker's address does not begin with mqtt:// or mqtts://".to_owned()),
     };
+    let rest = rest.trim_end_matches('/');
     let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(l, p)| (Some(l), p));
     let (username, password) = match login.map(|login| login.split_once(':').unwrap_or((login, "")))
     {
@@ -27,13 +29,13 @@ pub(super) fn outside(url: &str) -> Result<OutsideBroker, String> {
     };
     let (host, port) = match place.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (place, "1883"),
+        _ => (place, if tls { "8883" } else { "1883" }),
     };
     let port = port.parse().map_err(|_| "the broker's port is not a number to 65535".to_owned())?;
     if host.is_empty() || host.contains(['/', '?', '#', ' ']) {
         return Err("the broker's address has no good host name".to_owned());
     }
-    Ok(OutsideBroker { host: host.to_owned(), port, username, password })
+    Ok((OutsideBroker { host: host.to_owned(), port, username, password }, tls))
 }
 
 /// Undoes `%40` and the like.

@@ -113,8 +113,8 @@ fn clear_text_stays_on_the_loopback_unless_it_is_forced() {
     let open = "[server]\nhttp = \"0.0.0.0:80\"\n[broker]\nlisten = \"0.0.0.0:1883\"\n";
     let told = faults(open);
     assert!(told.contains("x.toml:2:8") && told.contains("x.toml:4:10"), "{told}");
-    assert!(told.contains("allow_plaintext = true"), "{told}");
-    parse("x.toml", &format!("{open}[security]\nallow_plaintext = true\n"), &[]).unwrap();
+    assert!(told.contains("insecure_listen = true"), "{told}");
+    parse("x.toml", &format!("{open}[security]\ninsecure_listen = true\n"), &[]).unwrap();
 }
 
 #[test]
@@ -128,4 +128,34 @@ fn an_outside_broker_is_one_line_and_its_password_is_never_told() {
         let told = faults(&format!("[broker]\nurl = \"{url}\""));
         assert!(!told.contains("hushhush"), "{told}");
     }
+}
+
+#[test]
+fn a_profile_names_what_it_needs() {
+    let told = faults("[security]\nprofile = \"mtls\"\ncert = \"c.pem\"\n");
+    assert!(told.contains("needs `key`") && told.contains("needs `ca`"), "{told}");
+    assert!(told.contains("security.cert") || told.contains("without its key"), "{told}");
+    let whole = "profile = \"mtls\"\nca = \"ca.pem\"\ncert = \"c.pem\"\nkey = \"c.key\"\n";
+    let open = format!(
+        "[server]\nhttp = \"0.0.0.0:80\"\n[broker]\nlisten = \"0.0.0.0:8883\"\n[security]\n{whole}"
+    );
+    let config = parse("x.toml", &open, &[]).unwrap();
+    assert_eq!(config.http_tls.unwrap().cert, PathBuf::from("c.pem"));
+    let told = faults("[security]\nprofile = \"open\"\n");
+    assert!(told.contains("x.toml:2:11"), "{told}");
+}
+
+#[test]
+fn an_outside_broker_over_tls_names_whom_it_trusts() {
+    let far = "[broker]\nurl = \"mqtts://u:hushhush@broker.example\"\n";
+    let told = faults(far);
+    assert!(told.contains("needs `ca`") && !told.contains("hushhush"), "{told}");
+    let config = parse("x.toml", &format!("{far}ca = \"ca.pem\"\n"), &[]).unwrap();
+    let BrokerChoice::Outside(broker) = config.broker else { panic!("not outside") };
+    assert_eq!(broker.port, 8883);
+    assert_eq!(config.outside_tls, Some(OutsideFiles { ca: "ca.pem".into(), own: None }));
+    let clear = faults("[broker]\nurl = \"mqtt://broker.example\"\n");
+    assert!(clear.contains("clear text") && clear.contains("insecure_listen"), "{clear}");
+    let told = faults("[broker]\nurl = \"mqtt://127.0.0.1\"\n[security]\nprofile = \"tls\"\n");
+    assert!(told.contains("the profile is not `lab`"), "{told}");
 }

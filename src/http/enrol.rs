@@ -26,6 +26,8 @@ pub(super) struct Enrolling {
     serial: Option<String>,
     /// The machine's model.
     model: Option<String>,
+    /// A request for a certificate (PKCS#10 in PEM), where devices are let in by one.
+    csr: Option<String>,
 }
 
 /// What it needs to connect: told once.
@@ -37,12 +39,19 @@ pub(super) struct Enrolled {
     device: String,
     /// Its topics begin so.
     base: String,
-    /// `mqtt://host:port`
+    /// `mqtts://host:port`, or `mqtt://` where the site speaks in clear text.
     broker: String,
+    /// The authority of the broker's certificate in PEM, to be trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca: Option<String>,
     /// Its login at the broker.
     username: String,
-    /// Its secret.
-    password: String,
+    /// Its secret; none where it has a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+    /// Its certificate in PEM, good for 397 days, where devices are let in by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
     /// The public ticket keys, a JWK set.
     #[schema(value_type = Object)]
     keys: Value,
@@ -70,9 +79,11 @@ pub(super) async fn enrol(
         site: app.plane.park().site().id.to_string(),
         device: enrolled.device.to_string(),
         base: enrolled.base,
-        broker: app.broker(&headers),
+        broker: app.broker(enrolled.scheme, &headers),
+        ca: enrolled.ca.map(|ca| ca.to_string()),
         username: enrolled.username,
         password: enrolled.password,
+        certificate: enrolled.certificate,
         keys: app.texts.keys.clone(),
     })
 }
@@ -80,7 +91,7 @@ pub(super) async fn enrol(
 impl Shared {
     /// Where a device connects. A broker that listens on every address is told by the name under
     /// which the device reached us.
-    fn broker(&self, headers: &HeaderMap) -> String {
+    fn broker(&self, scheme: &str, headers: &HeaderMap) -> String {
         if let Some(url) = &self.advertise {
             return url.clone();
         }
@@ -91,7 +102,7 @@ impl Shared {
             Some(asked) => without_port(asked),
             None => &host,
         };
-        mqtt_url(host, port)
+        mqtt_url(scheme, host, port)
     }
 }
 
@@ -102,11 +113,11 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn mqtt_url(host: &str, port: u16) -> String {
+fn mqtt_url(scheme: &str, host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') {
-        format!("mqtt://[{host}]:{port}")
+        format!("{scheme}://[{host}]:{port}")
     } else {
-        format!("mqtt://{host}:{port}")
+        format!("{scheme}://{host}:{port}")
     }
 }
 
@@ -116,8 +127,8 @@ mod tests {
 
     #[test]
     fn an_address_is_written_as_a_url() {
-        assert_eq!(mqtt_url("127.0.0.1", 1883), "mqtt://127.0.0.1:1883");
-        assert_eq!(mqtt_url("::1", 1883), "mqtt://[::1]:1883");
+        assert_eq!(mqtt_url("mqtt", "127.0.0.1", 1883), "mqtt://127.0.0.1:1883");
+        assert_eq!(mqtt_url("mqtts", "::1", 8883), "mqtts://[::1]:8883");
         assert_eq!(without_port("gate.local:8080"), "gate.local");
         assert_eq!(without_port("[::1]:8080"), "[::1]");
         assert_eq!(without_port("[::1]"), "[::1]");

@@ -1,6 +1,6 @@
-//! The HTTP listener: accepts, bounds and ends connections.
+//! The HTTP listener: accepts, bounds and ends connections; over TLS where it has a certificate.
 //!
-//! Owns what every request shares before a route is looked for: `TCP_NODELAY`, the limits of
+//! Owns what every request shares before a route is looked for: TLS, `TCP_NODELAY`, the limits of
 //! time and number, and the security headers. One future for each connection and no layer in
 //! between, since an admission takes some 200 µs all told. Called by the composition root.
 
@@ -24,16 +24,21 @@ use hyper_util::{
 };
 use metrics::counter;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::problem::Problem;
 
 /// How long a caller may take to send its headers; an idle connection is closed after it too.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may take to end once the program stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,9 +58,10 @@ pub struct Limits {
     pub connections_max: usize,
 }
 
-/// Serves until `shutdown`, then until the last connection has ended, which is bounded.
+/// Serves, over TLS with `tls`, until `shutdown`, then until the last connection has ended, which is bounded.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
@@ -68,7 +74,7 @@ pub async fn serve(
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let door = Door { router: router.clone(), peer, limits };
-                    connections.spawn(door.serve(stream, place, shutdown.clone()));
+                    connections.spawn(door.greet(stream, tls.clone(), place, shutdown.clone()));
                 }
                 Err(error) => {
                     counter!("shanmen_http_accept_failures_total").increment(1);
@@ -93,15 +99,31 @@ struct Door {
 }
 
 impl Door {
-    async fn serve(
+    async fn greet(
         self,
         stream: TcpStream,
+        tls: Option<TlsAcceptor>,
         place: OwnedSemaphorePermit,
         shutdown: CancellationToken,
     ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
+        let Some(tls) = tls else { return self.serve(stream, place, shutdown).await };
+        let greeting = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+        match shutdown.run_until_cancelled(greeting).await {
+            Some(Ok(Ok(stream))) => self.serve(stream, place, shutdown).await,
+            Some(_) => counter!("shanmen_http_tls_failures_total").increment(1),
+            None => {}
+        }
+    }
+
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        place: OwnedSemaphorePermit,
+        shutdown: CancellationToken,
+    ) {
         let service = service_fn(move |request| self.clone().answer(request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

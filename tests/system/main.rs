@@ -15,6 +15,7 @@ mod people;
 mod products;
 mod room;
 mod scan;
+mod security;
 mod signed_code;
 mod stale;
 mod support;

@@ -65,6 +65,9 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// Where devices connect.
     fn address(&self) -> (String, u16);
 
+    /// Ends a device's connections, as far as the broker is ours; how many were told to end.
+    fn cut(&self, device: &str) -> usize;
+
     /// Stops taking and sending.
     fn stop(&self) -> BoxFuture<'_, ()>;
 }

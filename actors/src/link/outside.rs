@@ -1,4 +1,5 @@
-//! An outside broker, through rumqttc: MQTT 5, or 3.1.1 where the broker knows no better.
+//! An outside broker, through rumqttc: MQTT 5, or 3.1.1 where the broker knows no better; over TLS
+//! where the configuration says so, with a certificate of the program's own if it has one.
 //!
 //! `TCP_NODELAY` is set (without it a round trip takes tens of milliseconds), and the uplinks are
 //! subscribed to anew on every connect, whatever the broker says of a kept session.
@@ -12,7 +13,8 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use rumqttc::{NetworkOptions, v5};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport, v5};
+use rustls::ClientConfig;
 use shanmen_protocols::{ids::SiteId, topic};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -38,6 +40,26 @@ pub(crate) struct OutsideLink {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Where the broker is, and how it is spoken to.
+struct Way {
+    broker: OutsideBroker,
+    tls: Option<Arc<ClientConfig>>,
+    site: SiteId,
+}
+
+impl Way {
+    fn transport(&self) -> Transport {
+        match &self.tls {
+            Some(tls) => Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(tls))),
+            None => Transport::Tcp,
+        }
+    }
+
+    fn client_id(&self) -> String {
+        format!("shanmen-{}", self.site)
+    }
+}
+
 struct Shared {
     up: AtomicBool,
     client: Mutex<Option<Client>>,
@@ -61,8 +83,13 @@ enum End {
 }
 
 impl OutsideLink {
-    /// Begins to connect; it goes on trying until it is stopped.
-    pub(crate) fn start(broker: &OutsideBroker, site: &SiteId, uplinks: Arc<dyn Uplinks>) -> Self {
+    /// Begins to connect, over TLS with `tls`; it goes on trying until it is stopped.
+    pub(crate) fn start(
+        broker: &OutsideBroker,
+        tls: Option<Arc<ClientConfig>>,
+        site: &SiteId,
+        uplinks: Arc<dyn Uplinks>,
+    ) -> Self {
         let shared = Arc::new(Shared {
             up: AtomicBool::new(false),
             client: Mutex::new(None),
@@ -70,7 +97,8 @@ impl OutsideLink {
             uplinks,
         });
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(run(broker.clone(), site.clone(), Arc::clone(&shared), stopped));
+        let way = Way { broker: broker.clone(), tls, site: site.clone() };
+        let task = tokio::spawn(run(way, Arc::clone(&shared), stopped));
         Self {
             address: (broker.host.clone(), broker.port),
             shared,
@@ -123,6 +151,11 @@ impl Link for OutsideLink {
         self.address.clone()
     }
 
+    /// The broker is somebody else's: it keeps a connection until it asks for the login again.
+    fn cut(&self, _device: &str) -> usize {
+        0
+    }
+
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.stop.send_replace(true);
@@ -136,18 +169,13 @@ impl Link for OutsideLink {
     }
 }
 
-async fn run(
-    broker: OutsideBroker,
-    site: SiteId,
-    shared: Arc<Shared>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn run(way: Way, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let mut newest = true;
     loop {
         let end = if newest {
-            run_v5(&broker, &site, &shared, &mut stopped).await
+            run_v5(&way, &shared, &mut stopped).await
         } else {
-            run_v4(&broker, &site, &shared, &mut stopped).await
+            run_v4(&way, &shared, &mut stopped).await
         };
         shared.up.store(false, Ordering::Relaxed);
         lock(&shared.client).take();
@@ -168,15 +196,14 @@ macro_rules! connection {
     ($name:ident, $variant:ident, $options:expr, $prepare:expr, $client:path, $event:path,
      $packet:path, $qos:expr, $one:pat, $topic:expr) => {
         async fn $name(
-            broker: &OutsideBroker,
-            site: &SiteId,
+            way: &Way,
             shared: &Shared,
             stopped: &mut watch::Receiver<bool>,
         ) -> End {
             use $client as ThisClient;
             use $event as ThisEvent;
             use $packet as ThisPacket;
-            let options = ($options)(broker, site);
+            let options = ($options)(way);
             let (client, mut event_loop) = ThisClient::new(options, OUTBOX_MAX);
             ($prepare)(&mut event_loop);
             let mut was_up = false;
@@ -200,7 +227,7 @@ macro_rules! connection {
                         *lock(&shared.client) = Some(Client::$variant(client.clone()));
                     }
                     Ok(ThisEvent::Incoming(ThisPacket::SubAck(_))) => {
-                        tracing::info!(host = broker.host, "connected to the outside broker");
+                        tracing::info!(host = way.broker.host, "connected to the outside broker");
                         shared.up.store(true, Ordering::Relaxed);
                     }
                     Ok(ThisEvent::Incoming(ThisPacket::Publish(message))) => {
@@ -214,7 +241,7 @@ macro_rules! connection {
                     }
                     Ok(_) => {}
                     Err(error) => {
-                        tracing::warn!(%error, host = broker.host, "no connection to the outside broker");
+                        tracing::warn!(%error, host = way.broker.host, "no connection to the outside broker");
                         return if was_up { End::Lost } else { End::NeverUp };
                     }
                 }
@@ -254,8 +281,10 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
     drop(stopped.wait_for(|stopped| *stopped).await);
 }
 
-fn options_v5(broker: &OutsideBroker, site: &SiteId) -> v5::MqttOptions {
-    let mut options = v5::MqttOptions::new(client_id(site), &broker.host, broker.port);
+fn options_v5(way: &Way) -> v5::MqttOptions {
+    let broker = &way.broker;
+    let mut options = v5::MqttOptions::new(way.client_id(), &broker.host, broker.port);
+    options.set_transport(way.transport());
     options
         .set_network_options(network())
         .set_keep_alive(KEEP_ALIVE)
@@ -269,8 +298,10 @@ fn options_v5(broker: &OutsideBroker, site: &SiteId) -> v5::MqttOptions {
     options
 }
 
-fn options_v4(broker: &OutsideBroker, site: &SiteId) -> rumqttc::MqttOptions {
-    let mut options = rumqttc::MqttOptions::new(client_id(site), &broker.host, broker.port);
+fn options_v4(way: &Way) -> rumqttc::MqttOptions {
+    let broker = &way.broker;
+    let mut options = rumqttc::MqttOptions::new(way.client_id(), &broker.host, broker.port);
+    options.set_transport(way.transport());
     let bytes = usize::try_from(PACKET_MAX_BYTES).unwrap_or(usize::MAX);
     options
         .set_keep_alive(KEEP_ALIVE)
@@ -291,10 +322,6 @@ fn network() -> NetworkOptions {
     let mut network = NetworkOptions::new();
     network.set_tcp_nodelay(true);
     network
-}
-
-fn client_id(site: &SiteId) -> String {
-    format!("shanmen-{site}")
 }
 
 fn whole_seconds(ttl: Duration) -> u32 {

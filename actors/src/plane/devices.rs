@@ -24,6 +24,7 @@ use crate::{
     link::Qos,
     lists::Built,
     orders::At,
+    registry::Shown,
     twin::{RequestAnswers, ResponseBody, fault},
 };
 
@@ -134,7 +135,7 @@ impl ControlPlane {
 
     /// Whether a device's login is right.
     pub fn admits(&self, device: &str, secret: &[u8]) -> bool {
-        self.0.registry.admits(device, secret)
+        self.0.registry.admits(device, &Shown::secret(secret), self.0.clock.now()).is_ok()
     }
 
     /// A list as it is fetched: by its name.

@@ -33,6 +33,7 @@ use crate::{
     orders::Orders,
     pool::{HotState, Pool},
     registry::Registry,
+    security::Security,
     twin::fault,
 };
 
@@ -63,6 +64,7 @@ pub(super) struct OfficeParts {
     pub(super) tokens: Vec<TokenRow>,
     pub(super) overrides: Vec<OverrideRow>,
     pub(super) blocked: Vec<(Digest, BlockedPerson)>,
+    pub(super) security: Security,
     pub(super) lists: Arc<Lists>,
 }
 
@@ -93,6 +95,8 @@ impl Office {
                 ledger: Arc::clone(&ledger),
                 registry,
                 clock: clock.clone(),
+                security: parts.security,
+                turn: tokio::sync::Mutex::default(),
             },
             accounts: Accounts::new(Arc::clone(&ledger), clock.clone(), parts.tokens),
             catalogue: Catalogue::new(

@@ -83,7 +83,7 @@ impl ControlPlane {
 
         let intake = Arc::new(Intake::new(site.clone(), clock.clone(), Arc::clone(&registry)));
         let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
-        let link = start_link(&settings.broker, &site, &registry, uplinks).await?;
+        let link = start_link(&settings, &site, &registry, uplinks).await?;
         let list = Arc::new(Blocked::default());
         let lists = Arc::new(Lists::new(settings.keys.clone()));
         let shared = Arc::new(Shared {
@@ -126,6 +126,7 @@ impl ControlPlane {
                 tokens: loaded.tokens,
                 overrides: loaded.overrides,
                 blocked: loaded.blocked,
+                security: settings.security,
                 lists,
             }),
             park: live,
@@ -225,18 +226,24 @@ fn start_pool(
 }
 
 async fn start_link(
-    broker: &BrokerChoice,
+    settings: &Settings,
     site: &SiteId,
     registry: &Arc<Registry>,
     uplinks: Arc<dyn Uplinks>,
 ) -> Result<Arc<dyn Link>, Fault> {
-    Ok(match broker {
-        BrokerChoice::Embedded(listen) => Arc::new(
-            EmbeddedBroker::start(*listen, site.clone(), Arc::clone(registry), uplinks)
-                .await
-                .map_err(Fault::Internal)?,
-        ),
-        BrokerChoice::Outside(broker) => Arc::new(OutsideLink::start(broker, site, uplinks)),
+    let (security, clock) = (&settings.security, settings.clock.clone());
+    Ok(match &settings.broker {
+        BrokerChoice::Embedded(listen) => {
+            let registry = Arc::clone(registry);
+            Arc::new(
+                EmbeddedBroker::start(*listen, site.clone(), security, registry, clock, uplinks)
+                    .await
+                    .map_err(Fault::Internal)?,
+            )
+        }
+        BrokerChoice::Outside(broker) => {
+            Arc::new(OutsideLink::start(broker, security.outside.clone(), site, uplinks))
+        }
     })
 }
 

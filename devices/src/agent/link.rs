@@ -34,7 +34,7 @@ const NETWORK_TIMEOUT_S: u64 = 5;
 /// The MQTT keep-alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Where the broker listens, without TLS.
+/// Where the broker listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerAddress {
     /// A name or an address.
@@ -173,6 +173,9 @@ impl Link {
             .set_keep_alive(KEEP_ALIVE)
             .set_inflight(INFLIGHT_MAX)
             .set_max_packet_size(PACKET_MAX_BYTES, PACKET_MAX_BYTES);
+        if let Some(tls) = &config.tls {
+            options.set_transport(tls.transport());
+        }
         let gone = serde_json::to_vec(&State { online: false, session: session.clone() })?;
         options.set_last_will(LastWill::new(&topics.state, gone, QoS::AtLeastOnce, true));
         let (client, mut eventloop) = AsyncClient::new(options, OUTBOX_MAX);

@@ -70,6 +70,11 @@ impl Lists {
         self.held.get(name)
     }
 
+    /// Whether no newer version is known of.
+    pub fn are_current(&self) -> bool {
+        self.fetch.is_none() && self.waiting.is_empty()
+    }
+
     /// The versions in force.
     pub fn versions(&self) -> BTreeMap<String, u64> {
         self.held.iter().map(|(name, list)| (name.clone(), list.version)).collect()

@@ -84,6 +84,15 @@ impl EventQueue {
         self.facts.is_empty()
     }
 
+    /// The number of the last fact before all that are not acknowledged.
+    pub fn acknowledged_upto(&self) -> u64 {
+        let first = self.facts.front().map_or(self.next_seq, |fact| match fact.body {
+            Body::Gap { from, .. } => from,
+            _ => fact.seq,
+        });
+        first - 1
+    }
+
     /// Facts lost for want of room.
     pub fn lost(&self) -> u64 {
         self.lost

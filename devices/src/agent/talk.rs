@@ -28,6 +28,15 @@ use super::{
     settings::Taken,
 };
 
+/// The most tickets that a device's list takes: what the control plane sends at most.
+const TICKETS_MAX: u32 = 500_000;
+
+/// How often the lists are asked for anew, in milliseconds: `tickets` is not told at each change.
+const LISTS_EVERY_MS: u64 = 30 * 60_000;
+
+/// After how long they are asked for again when one could not be fetched.
+const LISTS_AGAIN_MS: u64 = 60_000;
+
 impl Agent {
     /// The broker took the connection. Subscribing comes before the hello, or its answer could
     /// pass by.
@@ -68,7 +77,7 @@ impl Agent {
             limits: Limits {
                 packet: u32::try_from(PAYLOAD_MAX_BYTES).ok(),
                 log: u32::try_from(self.config.queue_max).ok(),
-                list: None,
+                list: self.config.lists.contains(&"tickets").then_some(TICKETS_MAX),
             },
         };
         self.say(Uplink::Hello, &hello);
@@ -139,6 +148,8 @@ impl Agent {
                 self.say(Uplink::Request, &request);
             }
             self.report_config(None);
+            let wants_lists = !self.config.lists.is_empty();
+            self.lists_at_ms = wants_lists.then(|| now_ms + LISTS_EVERY_MS);
         } else if answer.session != *self.handshake.session() {
             bump(&self.counters.foreign_downlinks);
         } else if answer.status != HelloStatus::Accepted {
@@ -253,7 +264,7 @@ impl Agent {
             refused,
             rejects,
             lists: self.lists.versions(),
-            mode: None,
+            mode: self.mode,
         };
         self.say(Uplink::Config, &report);
     }
@@ -284,6 +295,20 @@ impl Agent {
         }
     }
 
+    /// The list on its way is not to be had now: what there is is asked for again in a while.
+    fn list_failed(&mut self) -> Step {
+        self.lists_at_ms = Some(self.clock.up_ms() + LISTS_AGAIN_MS);
+        self.lists.give_up()
+    }
+
+    /// Asks what lists there are: a hello is answered with all of them.
+    pub(super) fn lists_due(&mut self, now_ms: u64) {
+        if self.handshake.is_accepted() && self.lists_at_ms.is_some_and(|at| at <= now_ms) {
+            self.lists_at_ms = Some(now_ms + LISTS_EVERY_MS);
+            self.say_hello();
+        }
+    }
+
     fn response(&mut self, response: Response) {
         if !self.requests.answered(response.id) {
             bump(&self.counters.foreign_downlinks);
@@ -294,8 +319,8 @@ impl Agent {
                 .then(|| serde_json::from_value::<ListChunk>(Value::Object(response.body)).ok());
             let step = match chunk {
                 Some(chunk) => self.lists.chunk(chunk),
-                // Another version is in force there by now: it will be announced.
-                None => self.lists.give_up(),
+                // Another version is in force there by now.
+                None => self.list_failed(),
             };
             self.list_step(step);
             return;
@@ -319,7 +344,7 @@ impl Agent {
 
     fn given_up(&mut self, id: RequestId) {
         if self.list_request == Some(id) {
-            let step = self.lists.give_up();
+            let step = self.list_failed();
             self.list_step(step);
             return;
         }

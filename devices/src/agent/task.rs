@@ -139,6 +139,7 @@ impl<K: Kind> Task<K> {
             agent.handshake.wake_at_ms(),
             agent.requests.wake_at_ms(),
             queue,
+            agent.handshake.is_accepted().then_some(agent.lists_at_ms).flatten(),
         ];
         times.into_iter().flatten().min()
     }
@@ -160,6 +161,7 @@ impl<K: Kind> Task<K> {
             None => {}
         }
         agent.requests_due(now_ms);
+        agent.lists_due(now_ms);
         if agent.handshake.is_accepted() && agent.queue.overdue(now_ms) {
             bump(&agent.counters.fact_resends);
             agent.send_backlog();

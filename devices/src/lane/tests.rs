@@ -1,20 +1,30 @@
 //! The rules of a lane, each as a test.
 
-use shanmen_protocols::{device::HOLD_DEFAULT_MS, ids::LaneId};
+use shanmen_protocols::{
+    device::Outcome,
+    ids::{GrantId, LaneId},
+    time::UnixMs,
+};
 
 use super::*;
+use crate::hardware::Signal;
+
+mod modes;
 
 const TTL_MS: u64 = 1_500;
 const HOLD_MS: u64 = HOLD_DEFAULT_MS as u64;
+const TAILGATE_MS: u64 = 1_500;
 
 fn lane() -> Lane {
     let settings = LaneSettings {
         lane: LaneId::new("n1").unwrap(),
         ttl_ms: 1_500,
-        offline: OfflinePolicy::Deny,
         lang: Lang::En,
+        tailgate_ms: TAILGATE_MS,
+        loiter_ms: 20_000,
+        free_exit: false,
     };
-    Lane::new(settings, Sensor::default())
+    Lane::new(settings, KeptLane::default())
 }
 
 /// A lane, what has been recorded of it, and how often its barrier moved.
@@ -29,6 +39,15 @@ struct Bench {
     answers: Vec<Answer>,
     ignored: Vec<Ignored>,
     not_free: u32,
+    released: bool,
+    /// What was last kept.
+    kept: KeptLane,
+    /// What the device decides by itself.
+    own: OwnVerdict,
+}
+
+fn at(up_ms: u64) -> Now {
+    Now { up_ms, at: Some(UnixMs(7)) }
 }
 
 impl Bench {
@@ -44,20 +63,36 @@ impl Bench {
             answers: Vec::new(),
             ignored: Vec::new(),
             not_free: 0,
+            released: false,
+            kept: KeptLane::default(),
+            own: OwnVerdict::deny(Reason::Busy, PassageBy::Own),
         }
     }
 
     fn on(&mut self, up_ms: u64, event: Event) -> &mut Self {
         let mut out = Vec::new();
-        self.lane.on(Now { up_ms, at: Some(UnixMs(7)) }, event, &mut out);
-        for effect in out {
+        self.lane.on(at(up_ms), event, &mut out);
+        self.take(up_ms, out)
+    }
+
+    fn take(&mut self, up_ms: u64, effects: Vec<Effect>) -> &mut Self {
+        for effect in effects {
             match effect {
+                Effect::Judge { .. } => {
+                    let own = self.own.clone();
+                    self.on(up_ms, Event::Judged(own));
+                }
+                Effect::Release => self.released = true,
+                Effect::Keep => self.kept = self.lane.kept(),
                 Effect::Send { scan, attempt } => {
                     assert_eq!(scan, self.scan, "each sending has the id of the presentation");
                     self.sent.push((up_ms, attempt));
                 }
                 Effect::Open(_) => self.openings += 1,
-                Effect::Close => self.closings += 1,
+                Effect::Close => {
+                    self.closings += 1;
+                    self.released = false;
+                }
                 Effect::Show(_) | Effect::Rest => {}
                 Effect::Record(body) => self.facts.push(body),
                 Effect::Answered(answer) => self.answers.push(answer),
@@ -306,7 +341,7 @@ fn who_goes_out_is_counted_out() {
 #[test]
 fn who_follows_closely_behind_is_tailgating() {
     let mut bench = Bench::granted(1);
-    bench.pass(900, Direction::In).pass(900 + TAILGATE_WINDOW_MS - 1, Direction::In);
+    bench.pass(900, Direction::In).pass(900 + TAILGATE_MS - 1, Direction::In);
     assert_eq!(bench.passages()[1], (Outcome::Tailgated, 1, false));
     assert_eq!(bench.lane.counters().inward, 2);
 }
@@ -317,7 +352,7 @@ fn who_passes_a_closed_barrier_forces_it() {
     bench.pass(0, Direction::In);
     assert_eq!(bench.passages(), [(Outcome::Forced, 1, false)]);
     let mut bench = Bench::granted(1);
-    bench.pass(900, Direction::In).pass(900 + TAILGATE_WINDOW_MS, Direction::In);
+    bench.pass(900, Direction::In).pass(900 + TAILGATE_MS, Direction::In);
     assert_eq!(bench.passages()[1], (Outcome::Forced, 1, false));
 }
 

@@ -1,6 +1,8 @@
 //! A turnstile as a kind of device: the lane's effects are carried out, its hardware is heard.
 //!
-//! It decides nothing: that is the lane's part. The agent calls it.
+//! It decides nothing: that is the lane's part, and offline that of [`crate::offline`]. What the
+//! lane has to keep goes into the same transaction as its facts, before the barrier moves. The
+//! agent calls it.
 
 use std::{
     sync::Arc,
@@ -9,11 +11,12 @@ use std::{
 
 use serde_json::{Map, Value};
 use shanmen_protocols::{
-    device::{DeviceSettings, Order, Scan, Sensor},
+    device::{Body, DeviceSettings, Order, Outcome, Passage, PassageBy, Scan},
     ids::{CommandId, DeviceKind, LaneId, ScanId},
+    reason::Reason,
 };
 use tokio::{sync::oneshot, time::Instant};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     TurnstileConfig,
@@ -22,8 +25,12 @@ use super::{
 use crate::{
     agent::{Agent, Heard, Kind, Uplink},
     hardware::{Answered, Hardware, Noticed, Reading},
-    lane::{Answer, Effect, Ended, Event, Lane, LaneSettings, OfflinePolicy},
+    lane::{Answer, Effect, Ended, Event, KeptLane, Lane, LaneSettings},
+    offline::{Offline, Shown},
 };
+
+/// The shelf of what a lane keeps.
+const SHELF: &str = "lane";
 
 /// A presentation under way, beside what the lane knows of it.
 struct UnderWay {
@@ -38,21 +45,14 @@ struct UnderWay {
 pub(super) struct Turnstile {
     lane_id: LaneId,
     scan_at_least_once: bool,
+    free_exit: bool,
     hardware: Hardware,
     lane: Lane,
+    offline: Offline,
     under_way: Option<UnderWay>,
     /// What is done once this step is kept.
     to_do: Vec<Effect>,
     counters: Arc<Counters>,
-}
-
-fn lane_settings(lane: &LaneId, settings: &DeviceSettings) -> LaneSettings {
-    LaneSettings {
-        lane: lane.clone(),
-        ttl_ms: settings.ttl_ms,
-        offline: OfflinePolicy::Deny,
-        lang: settings.lang,
-    }
 }
 
 impl Turnstile {
@@ -61,16 +61,22 @@ impl Turnstile {
         hardware: Hardware,
         counters: Arc<Counters>,
     ) -> Self {
-        let settings = lane_settings(&config.lane, &config.agent.settings);
+        let settings = lane_settings(&config.lane, config.free_exit, &config.agent.settings);
         Self {
             lane_id: config.lane.clone(),
             scan_at_least_once: config.scan_at_least_once,
+            free_exit: config.free_exit,
             hardware,
-            lane: Lane::new(settings, Sensor::default()),
+            lane: Lane::new(settings, KeptLane::default()),
+            offline: Offline::new(config.lane.clone()),
             under_way: None,
             to_do: Vec::new(),
             counters,
         }
+    }
+
+    fn set(&mut self, agent: &Agent) {
+        self.lane.set(lane_settings(&self.lane_id, self.free_exit, agent.settings()));
     }
 
     fn read(&mut self, agent: &mut Agent, reading: Reading) {
@@ -101,18 +107,68 @@ impl Turnstile {
         self.lane_event(agent, Event::Presented { scan, direction, online });
     }
 
-    /// Tells the lane; what it wants said and kept is on its way, the rest waits for
-    /// [`Kind::carry_out`].
     fn lane_event(&mut self, agent: &mut Agent, event: Event) {
-        let from = self.to_do.len();
-        self.lane.on(agent.now(), event, &mut self.to_do);
-        for effect in self.to_do.split_off(from) {
+        let now = agent.now();
+        let mut effects = Vec::new();
+        self.lane.on(now, event, &mut effects);
+        self.take(agent, effects);
+    }
+
+    /// What the lane wants said and kept is on its way, the rest waits for [`Kind::carry_out`].
+    fn take(&mut self, agent: &mut Agent, effects: Vec<Effect>) {
+        for effect in effects {
             match effect {
                 Effect::Send { attempt, .. } => self.send_scan(agent, attempt),
-                Effect::Record(body) => drop(agent.record(body)),
-                later => self.to_do.push(later),
+                Effect::Judge { .. } => self.judge(agent),
+                Effect::Keep => {
+                    let kept = serde_json::to_string(&self.lane.kept()).unwrap_or_default();
+                    agent.keep(SHELF, "state", kept);
+                    agent.works_in(self.lane.mode());
+                }
+                Effect::Record(body) => self.record(agent, body),
+                later => {
+                    if let Effect::Answered(_) = later {
+                        agent.forget_unhurried(SHELF, "waiting");
+                    }
+                    self.to_do.push(later);
+                }
             }
         }
+    }
+
+    fn record(&mut self, agent: &mut Agent, body: Body) {
+        let passage = match &body {
+            Body::Passage(passage) if passage.scan.is_some() => Some(passage.clone()),
+            _ => None,
+        };
+        let seq = agent.record(body);
+        if let Some(passage) = passage {
+            self.used(agent, &passage, seq);
+        }
+    }
+
+    /// Whoever passed here does not pass here again on the same ticket while nobody can be asked.
+    fn used(&mut self, agent: &mut Agent, passage: &Passage, seq: u64) {
+        let count = passage.count.unwrap_or(0);
+        if count == 0 || passage.outcome == Outcome::Other {
+            return;
+        }
+        let of_scan = |under_way: &&UnderWay| Some(under_way.scan.id) == passage.scan;
+        let shown = self.under_way.as_ref().filter(of_scan).map(|u| &u.scan.credential);
+        if let Some(credential) = shown.or(passage.credential.as_ref()) {
+            self.offline.used(agent, credential, passage, seq);
+        }
+    }
+
+    fn judge(&mut self, agent: &mut Agent) {
+        let Some(under_way) = &self.under_way else { return };
+        let shown = Shown {
+            credential: &under_way.scan.credential,
+            direction: under_way.scan.direction,
+            confirm: under_way.scan.confirm,
+        };
+        let verdict = self.offline.judge(agent, &shown);
+        self.lane_event(agent, Event::Judged(verdict));
     }
 
     fn send_scan(&mut self, agent: &mut Agent, attempt: u32) {
@@ -120,6 +176,10 @@ impl Turnstile {
         under_way.scan.attempt = attempt;
         if attempt == 1 {
             under_way.sent_at = agent.clock().instant();
+            // Nobody waits for the disk here. After a kill it leads to a refusal on record, which
+            // settles what the control plane may have granted in vain.
+            let scan = under_way.scan.id.to_string();
+            agent.keep_unhurried(SHELF, "waiting", scan);
         } else {
             bump(&self.counters.resends);
         }
@@ -136,6 +196,41 @@ impl Turnstile {
             tx.send(Answered { answer, latency }).ok();
         }
     }
+
+    fn follow(&mut self, agent: &Agent, order: Order, effects: &mut Vec<Effect>) -> Followed {
+        let now = agent.now();
+        let lane = &mut self.lane;
+        let done = match order {
+            Order::Open { grant, persons, direction, hold_ms } => {
+                lane.open(now, grant, (direction, persons, hold_ms), effects)
+            }
+            Order::Mode { mode } => {
+                lane.set_mode(now, mode, effects);
+                Ok(())
+            }
+            Order::Clear {} => {
+                lane.clear(now, effects);
+                Ok(())
+            }
+            Order::Message { text, seconds } => lane.message(now, text, seconds, effects),
+            Order::Emergency { on } => lane.order_emergency(now, on, effects),
+            other => return Err(format!("a turnstile has no {}", other.op())),
+        };
+        done.map_err(str::to_owned)
+    }
+}
+
+type Followed = Result<(), String>;
+
+fn lane_settings(lane: &LaneId, free_exit: bool, settings: &DeviceSettings) -> LaneSettings {
+    LaneSettings {
+        lane: lane.clone(),
+        ttl_ms: settings.ttl_ms,
+        lang: settings.lang,
+        tailgate_ms: settings.tailgate_ms.into(),
+        loiter_ms: settings.loiter_ms.into(),
+        free_exit,
+    }
 }
 
 impl Kind for Turnstile {
@@ -143,10 +238,27 @@ impl Kind for Turnstile {
     type Noticed = Noticed;
 
     fn started(&mut self, agent: &mut Agent) {
-        self.lane.set(lane_settings(&self.lane_id, agent.settings()));
+        let mut held = agent.shelf(SHELF);
+        let settings = lane_settings(&self.lane_id, self.free_exit, agent.settings());
+        let kept = held.remove("state").map(|json| serde_json::from_str::<KeptLane>(&json));
+        let kept = kept.and_then(|kept| {
+            kept.inspect_err(|error| warn!(%error, "what the lane kept cannot be read")).ok()
+        });
+        self.lane = Lane::new(settings, kept.unwrap_or_default());
+        agent.works_in(self.lane.mode());
+        self.offline.started(agent);
+        if let Some(scan) = held.remove("waiting").and_then(|id| id.parse::<ScanId>().ok()) {
+            let (reason, by) = (Reason::Busy, PassageBy::Own);
+            agent.record(Body::Denied { scan: Some(scan), reason, by });
+            agent.forget(SHELF, "waiting");
+        }
+        let mut effects = Vec::new();
+        self.lane.start(agent.now(), &mut effects);
+        self.take(agent, effects);
     }
 
     fn poll_noticed(&mut self, cx: &mut Context<'_>) -> Poll<Noticed> {
+        self.offline.poll(cx);
         self.hardware.poll_noticed(cx)
     }
 
@@ -162,13 +274,21 @@ impl Kind for Turnstile {
             Heard::Decision { decision, retained } => {
                 self.lane_event(agent, Event::Decided { decision, retained });
             }
-            Heard::Settings => self.lane.set(lane_settings(&self.lane_id, agent.settings())),
-            Heard::Online(_) | Heard::List(_) | Heard::Answer { .. } => {}
+            Heard::Settings => self.set(agent),
+            Heard::Online(online) => self.offline.online(agent, online),
+            Heard::List(_) => self.offline.lists_changed(agent),
+            Heard::Answer { .. } => {}
         }
     }
 
     fn obey(&mut self, agent: &mut Agent, id: CommandId, order: Order) {
-        agent.refuse(id, format!("a turnstile has no {}", order.op()));
+        let mut effects = Vec::new();
+        let followed = self.follow(agent, order, &mut effects);
+        self.take(agent, effects);
+        match followed {
+            Ok(()) => agent.done(id),
+            Err(why) => agent.refuse(id, why),
+        }
     }
 
     fn wake_at_ms(&self) -> Option<u64> {
@@ -184,6 +304,7 @@ impl Kind for Turnstile {
         for effect in std::mem::take(&mut self.to_do) {
             match effect {
                 Effect::Open(direction) => self.hardware.barrier.open(direction),
+                Effect::Release => self.hardware.barrier.release(),
                 Effect::Close => self.hardware.barrier.close(),
                 Effect::Show(show) => self.hardware.display.show(&show),
                 Effect::Rest => self.hardware.display.rest(),
@@ -194,6 +315,7 @@ impl Kind for Turnstile {
                     }
                 }
                 Effect::NotFree(scan) => {
+                    self.under_way.take_if(|under_way| under_way.scan.id == scan);
                     bump(&self.counters.not_free);
                     debug!(device = %agent.device(), %scan, "lane not free");
                 }
@@ -201,7 +323,7 @@ impl Kind for Turnstile {
                     bump(&self.counters.stale_decisions);
                     debug!(device = %agent.device(), ?why, "decision without effect");
                 }
-                Effect::Send { .. } | Effect::Record(_) => {}
+                Effect::Send { .. } | Effect::Judge { .. } | Effect::Keep | Effect::Record(_) => {}
             }
         }
     }
@@ -210,6 +332,7 @@ impl Kind for Turnstile {
         let counters = self.lane.counters();
         values.insert("in".into(), counters.inward.into());
         values.insert("out".into(), counters.outward.into());
+        values.insert("mode".into(), self.lane.mode().as_str().into());
         values.insert("stale_decisions".into(), self.counters.stale_decisions().into());
     }
 

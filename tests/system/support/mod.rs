@@ -3,6 +3,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod device;
+pub(crate) mod secure;
 pub(crate) mod tools;
 
 use std::{
@@ -35,6 +36,13 @@ impl Server {
 
     /// Starts the program with a configuration.
     pub(crate) async fn start_with(config: &str) -> Self {
+        let mut server = Self::start_bare(config).await;
+        server.log_in().await;
+        server
+    }
+
+    /// Starts the program with a configuration, and nobody logs in: it may speak HTTPS.
+    pub(crate) async fn start_bare(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("shanmen.toml");
         std::fs::write(&file, config).expect("the configuration is written");
@@ -48,7 +56,6 @@ impl Server {
             token: String::new(),
         };
         server.spawn().await;
-        server.log_in().await;
         server
     }
 
