@@ -6,7 +6,7 @@
 //! | [`hid`], [`keys`] | a scanner that types like a keyboard (`usb-hid`) |
 //! | [`id_card`] | an ID card reader (`id-card`) |
 //! | [`relay`] | barrier and lamps on a Modbus relay board (`modbus-relay`) |
-//! | [`gpio`], [`beams`] | light barriers on the machine's pins (`gpio`) |
+//! | [`gpio`] | light barriers and contacts on the machine's pins (`gpio`) |
 //! | [`sensor`] | a passage counter on a serial line (`serial-sensor`) |
 //! | [`serial`] | keeping a port open whatever happens to its cable |
 //! | [`framer`], [`sieve`] | from bytes to frames, from a frame to a credential, once |
@@ -18,7 +18,6 @@
 //! all; the device program calls it.
 
 pub mod backoff;
-pub mod beams;
 pub mod fault;
 pub mod framer;
 #[cfg(target_os = "linux")]
@@ -47,7 +46,7 @@ pub use self::{
 use crate::{
     camera::{CameraScanner, Files, FrameSource},
     clock::Clock,
-    hardware::{Barrier, Display, PassageSensor, Scanner},
+    hardware::{Barrier, Display, Hardware, PassageSensor, Scanner},
 };
 
 /// The drivers of a reader, and of a passage sensor.
@@ -65,6 +64,27 @@ pub struct Parts {
     pub display: Option<Box<dyn Display>>,
     /// What sees people.
     pub sensor: Option<Box<dyn PassageSensor>>,
+}
+
+impl Parts {
+    /// The hardware of a turnstile.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the section that a turnstile cannot do without.
+    pub fn of_turnstile(self) -> Result<Hardware, ConfigError> {
+        let missing = |section: &str, driver: &str| ConfigError {
+            at: "hardware".into(),
+            why: format!(
+                "a turnstile needs [hardware.{section}]: add it, with driver = {driver:?}"
+            ),
+        };
+        Ok(Hardware {
+            barrier: self.barrier.ok_or_else(|| missing("barrier", "modbus-relay"))?,
+            display: self.display.ok_or_else(|| missing("barrier", "modbus-relay"))?,
+            scanner: self.scanner.ok_or_else(|| missing("scanner", READERS[0]))?,
+            sensor: self.sensor.ok_or_else(|| missing("sensor", SENSORS[0]))?,
+        })
+    }
 }
 
 /// Starts the drivers that the `[hardware.…]` sections name, on the current runtime.

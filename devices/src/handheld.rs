@@ -38,8 +38,9 @@
 //! < {"n":3,"say":"ended","scan":"0193…","outcome":"taken","count":2}
 //! ```
 //!
-//! A login counts until its end also out of reach of the control plane; logging in, looking up and
-//! taking back need it. Tokens and passwords are never on disk, but for the token in a fact that
+//! Out of reach of the control plane a login counts until its end, checks are decided by the
+//! device's lists as far as its configuration says ([`crate::offline`]), and an override brings who and
+//! why with its passage; logging in, looking up and taking back need the control plane. Tokens and passwords are never on disk, but for the token in a fact that
 //! has not been acknowledged yet.
 
 pub mod duty;
@@ -91,6 +92,7 @@ impl HandheldConfig {
     }
 
     fn of(mut agent: AgentConfig, lane: LaneId) -> Self {
+        agent.lists = crate::offline::LISTS;
         agent.model = concat!(env!("CARGO_PKG_NAME"), " handheld").into();
         Self { agent, lane, lanes: BTreeMap::new(), confirm_ms: CONFIRM_S * 1_000 }
     }

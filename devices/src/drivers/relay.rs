@@ -8,7 +8,8 @@
 //! slave = 1               # the board's address, 1 to 247
 //! open_in = 0             # the coil that opens inwards
 //! open_out = 1            # the one that opens outwards; left out where it does not open so
-//! pulse_ms = 0            # 0: held while open; else the contact is closed for so long
+//! pulse_ms = 0            # 0: held while open; else the contact is closed for so long (an
+//!                         # emergency holds both contacts all the same)
 //! green = 2               # lamps; each may be left out
 //! red = 3
 //! timeout_ms = 300        # for one answer
@@ -67,6 +68,8 @@ struct Coils {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wanted {
     open: Option<Direction>,
+    /// Both ways, held: an emergency, or mode `free`.
+    released: bool,
     /// Counts the openings: each is one pulse.
     openings: u64,
     lamp: Option<Light>,
@@ -131,12 +134,23 @@ impl Barrier for RelayBarrier {
     fn open(&mut self, direction: Direction) {
         self.wanted.send_modify(|wanted| {
             wanted.open = Some(direction);
+            wanted.released = false;
             wanted.openings += 1;
         });
     }
 
     fn close(&mut self) {
-        self.wanted.send_modify(|wanted| wanted.open = None);
+        self.wanted.send_modify(|wanted| {
+            wanted.open = None;
+            wanted.released = false;
+        });
+    }
+
+    fn release(&mut self) {
+        self.wanted.send_modify(|wanted| {
+            wanted.open = None;
+            wanted.released = true;
+        });
     }
 }
 
@@ -190,9 +204,10 @@ impl Talk for Board {
 impl Board {
     async fn write(&mut self, board: &mut Context, wanted: Wanted) -> io::Result<()> {
         let held = if self.pulse.is_some() { None } else { wanted.open };
-        self.coil(board, self.coils.open_in, held == Some(Direction::In)).await?;
+        let on = |way| wanted.released || held == Some(way);
+        self.coil(board, self.coils.open_in, on(Direction::In)).await?;
         if let Some(coil) = self.coils.open_out {
-            self.coil(board, coil, held == Some(Direction::Out)).await?;
+            self.coil(board, coil, on(Direction::Out)).await?;
         }
         let green = wanted.lamp == Some(Light::Green);
         for (coil, on) in

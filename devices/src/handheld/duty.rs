@@ -21,7 +21,7 @@ use shanmen_protocols::{
     time::TimeBlock,
 };
 
-pub use self::vocabulary::{Check, DutySettings, Effect, Opening, Operator, Purpose, Verdict};
+pub use self::vocabulary::{Check, DutySettings, Effect, Opening, Operator, Purpose};
 use super::words::{Input, Output};
 use crate::lane::Now;
 

@@ -1,6 +1,6 @@
 //! A handheld as a kind of device: the duty's effects are carried out, front and scanner are heard.
 //!
-//! It decides nothing: that is the duty's part. What the duty has to keep goes into the same
+//! It decides nothing: that is the duty's part, and offline that of [`crate::offline`]. What the duty has to keep goes into the same
 //! transaction as its facts, before the operator is told. The agent calls it.
 
 use std::{
@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 use super::{
     HandheldConfig,
-    duty::{Duty, DutySettings, Effect, Opening, Purpose, Verdict},
+    duty::{Duty, DutySettings, Effect, Opening, Purpose},
     front::Front,
     words::{Input, Line, Output},
 };
@@ -28,6 +28,7 @@ use crate::{
     drivers::Faults,
     hardware::{Reading, Scanner},
     lane::Now,
+    offline::{Offline, Shown},
 };
 
 /// The shelf of what a handheld keeps: openings by their scan, and the check under way.
@@ -47,6 +48,7 @@ pub(super) struct Handheld {
     config: HandheldConfig,
     equipment: Equipment,
     duty: Duty,
+    offline: Offline,
     asked: BTreeMap<RequestId, (Option<u64>, Purpose)>,
     /// What is told once this step is kept.
     to_tell: Vec<Line>,
@@ -65,6 +67,7 @@ impl Handheld {
         let settings = duty_settings(&config, config.agent.settings.ttl_ms);
         Self {
             duty: Duty::new(settings, BTreeMap::new(), Now { up_ms: 0, at: None }),
+            offline: Offline::new(config.lane.clone()),
             config,
             equipment,
             asked: BTreeMap::new(),
@@ -81,11 +84,7 @@ impl Handheld {
         for effect in effects {
             match effect {
                 Effect::Send => self.send(agent),
-                Effect::Judge => {
-                    let mut more = Vec::new();
-                    self.duty.judged(Self::now(agent), Verdict::busy(), &mut more);
-                    self.take(agent, more);
-                }
+                Effect::Judge => self.judge(agent),
                 Effect::Ask(n, what, purpose) => match agent.ask(what) {
                     Ok(id) => {
                         self.asked.insert(id, (n, purpose));
@@ -98,6 +97,15 @@ impl Handheld {
                 Effect::Record(body) => {
                     agent.record(body);
                 }
+                Effect::RecordPassage(passage, shown) => {
+                    // Whoever passed here does not pass here again on the same ticket while nobody
+                    // can be asked.
+                    let passed = passage.clone();
+                    let seq = agent.record(Body::Passage(passage));
+                    if let Some(shown) = shown.filter(|_| 0 < passed.count.unwrap_or(0)) {
+                        self.offline.used(agent, &shown, &passed, seq);
+                    }
+                }
                 Effect::Keep(scan, opening) => {
                     let json = serde_json::to_string(&opening).unwrap_or_default();
                     agent.keep(SHELF, scan.to_string(), json);
@@ -109,6 +117,22 @@ impl Handheld {
         if self.duty.check().is_none() {
             agent.forget_unhurried(SHELF, WAITING);
         }
+    }
+
+    fn judge(&mut self, agent: &mut Agent) {
+        let Some(check) = self.duty.check() else { return };
+        if let Some(lane) = &check.scan.lane {
+            self.offline.stand_at(lane);
+        }
+        let shown = Shown {
+            credential: &check.scan.credential,
+            direction: check.scan.direction,
+            confirm: check.scan.confirm,
+        };
+        let verdict = self.offline.judge(agent, &shown);
+        let mut effects = Vec::new();
+        self.duty.judged(Self::now(agent), verdict, &mut effects);
+        self.take(agent, effects);
     }
 
     fn send(&self, agent: &mut Agent) {
@@ -175,9 +199,11 @@ impl Kind for Handheld {
         }
         let settings = duty_settings(&self.config, agent.settings().ttl_ms);
         self.duty = Duty::new(settings, openings, Self::now(agent));
+        self.offline.started(agent);
     }
 
     fn poll_noticed(&mut self, cx: &mut Context<'_>) -> Poll<Noticed> {
+        self.offline.poll(cx);
         if let Poll::Ready(line) = self.equipment.front.poll_line(cx) {
             return Poll::Ready(Noticed::Line(line));
         }
@@ -219,8 +245,11 @@ impl Kind for Handheld {
             Heard::Settings => {
                 self.duty.set(duty_settings(&self.config, agent.settings().ttl_ms));
             }
-            Heard::Online(online) => self.duty.reached(online, &mut effects),
-            Heard::List(_) => {}
+            Heard::Online(online) => {
+                self.offline.online(agent, online);
+                self.duty.reached(online, &mut effects);
+            }
+            Heard::List(_) => self.offline.lists_changed(agent),
             Heard::Answer { id, answer } => {
                 let Some((n, purpose)) = self.asked.remove(&id) else { return };
                 let answer = match answer {

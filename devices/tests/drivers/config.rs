@@ -49,8 +49,8 @@ async fn every_mistake_is_told_with_its_place_and_what_would_be_right() {
             "hardware.barrier.slave: 300 is not within 1 and 247",
         ),
         (
-            "[sensor]\ndriver = \"gpio\"\nouter = 4\ninner = 4",
-            "hardware.sensor.inner: it is the line of `outer`: two lines are wanted",
+            "[sensor]\ndriver = \"gpio\"\nbeam_a = 4\nbeam_b = 4",
+            "hardware.sensor.beam_b: line 4 is used twice",
         ),
         (
             "[sensor]\ndriver = \"serial-sensor\"\nport = \"/x\"",
@@ -64,11 +64,21 @@ async fn every_mistake_is_told_with_its_place_and_what_would_be_right() {
 }
 
 #[tokio::test]
+async fn a_turnstile_is_told_which_part_it_lacks() {
+    let board = FaultBoard::new();
+    let text = "[scanner]\ndriver = \"serial-qr\"\nport = \"/x\"";
+    let parts = from_config(&text.parse().unwrap(), &board, &Clock::default()).unwrap();
+    let error = parts.of_turnstile().err().unwrap().to_string();
+    let why = "a turnstile needs [hardware.barrier]: add it, with driver = \"modbus-relay\"";
+    assert_eq!(error, format!("hardware: {why}"));
+}
+
+#[tokio::test]
 async fn hardware_that_is_not_there_is_a_fault_of_its_part_and_no_error() {
     let board = FaultBoard::new();
     let text = "[scanner]\ndriver = \"usb-hid\"\ndevice = \"/dev/input/none\"\n\
                 [exit_scanner]\ndriver = \"camera\"\ndevice = \"/dev/video-none\"\n\
-                [sensor]\ndriver = \"gpio\"\nchip = \"/dev/gpiochip-none\"\nouter = 1\ninner = 2\n\
+                [sensor]\ndriver = \"gpio\"\nchip = \"/dev/gpiochip-none\"\nbeam_a = 1\nbeam_b = 2\n\
                 [barrier]\ndriver = \"modbus-relay\"\nport = \"/dev/tty-none\"\nopen_in = 0";
     let parts = from_config(&text.parse().unwrap(), &board, &Clock::default()).unwrap();
     assert!(parts.scanner.is_some() && parts.sensor.is_some() && parts.barrier.is_some());

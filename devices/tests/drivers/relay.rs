@@ -65,6 +65,10 @@ async fn the_contacts_follow_the_barrier() {
     writes_until(&mut plugged, &[(0, false), (1, true)]).await;
     barrier.close();
     writes_until(&mut plugged, &[(0, false), (1, false)]).await;
+    barrier.release();
+    writes_until(&mut plugged, &[(0, true), (1, true)]).await;
+    barrier.close();
+    writes_until(&mut plugged, &[(0, false), (1, false)]).await;
 }
 
 #[tokio::test]
@@ -80,6 +84,8 @@ async fn a_barrier_that_takes_a_pulse_gets_one_for_each_opening() {
         barrier.close();
         writes_until(&mut plugged, &[(0, false), (1, false)]).await;
     }
+    barrier.release();
+    writes_until(&mut plugged, &[(0, true), (1, true)]).await;
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ use shanmen_protocols::{
     ids::ScanId,
 };
 
-use super::{Check, Duty, Effect, Opening, Verdict};
+use super::{Check, Duty, Effect, Opening};
 use crate::{
     handheld::words::Output,
-    lane::{Now, WAITS_MAX},
+    lane::{Now, OwnVerdict, WAITS_MAX},
 };
 
 impl Duty {
@@ -52,6 +52,7 @@ impl Duty {
                 operator: check.scan.operator.clone(),
                 reason: None,
                 granted_at: now.at,
+                shown: Some(check.scan.credential.clone()),
                 until_ms: 0,
             };
             self.open(now, decision.id, opening, out);
@@ -60,7 +61,7 @@ impl Duty {
     }
 
     /// What the device decides by itself, in answer to [`Effect::Judge`].
-    pub fn judged(&mut self, now: Now, verdict: Verdict, out: &mut Vec<Effect>) {
+    pub fn judged(&mut self, now: Now, verdict: OwnVerdict, out: &mut Vec<Effect>) {
         let Some(check) = self.check.take() else { return };
         let (scan, by) = (check.scan.id, verdict.by);
         match verdict.result {
@@ -71,10 +72,11 @@ impl Duty {
                     direction: check.scan.direction,
                     lane: check.scan.lane.clone(),
                     by,
-                    credential: Some(check.scan.credential.clone()),
+                    credential: verdict.credential.clone(),
                     operator: check.scan.operator.clone(),
                     reason: None,
                     granted_at: now.at,
+                    shown: Some(check.scan.credential.clone()),
                     until_ms: 0,
                 };
                 self.open(now, scan, opening, out);
@@ -90,7 +92,7 @@ impl Duty {
     }
 
     /// A decision of the device's or the operator's own, in the device's words.
-    pub(super) fn own_answer(&self, scan: ScanId, verdict: Verdict) -> Output {
+    pub(super) fn own_answer(&self, scan: ScanId, verdict: OwnVerdict) -> Output {
         let row = verdict.reason.row();
         Output::Decision {
             scan,

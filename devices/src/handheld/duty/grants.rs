@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 
 use shanmen_protocols::{
-    device::{Body, Credential, Outcome, Passage, PassageBy, What},
+    device::{Credential, DecisionResult, Outcome, Passage, PassageBy, What},
     ids::{Direction, ScanId},
+    reason::Reason,
 };
 
-use super::{Duty, Effect, OPENINGS_MAX, Opening, Operator, Purpose, Verdict, checked};
-use crate::{handheld::words::Output, lane::Now};
+use super::{Duty, Effect, OPENINGS_MAX, Opening, Operator, Purpose, checked};
+use crate::{
+    handheld::words::Output,
+    lane::{Now, OwnVerdict},
+};
 
 /// Who may let somebody pass whom the rules refuse.
 const MAY_OVERRIDE: &[&str] = &["operator", "admin"];
@@ -52,7 +56,7 @@ impl Duty {
             _ if count < opening.persons => Outcome::Partial,
             _ => Outcome::Taken,
         };
-        out.push(Effect::Record(Body::Passage(Passage {
+        let passage = Passage {
             grant: opening.grant,
             scan: Some(scan),
             lane: opening.lane,
@@ -65,7 +69,8 @@ impl Duty {
             granted_at: opening.granted_at,
             operator: opening.operator,
             reason: opening.reason,
-        })));
+        };
+        out.push(Effect::RecordPassage(passage, opening.shown));
         out.push(Effect::Forget(scan));
         out.push(Effect::Tell(n, Output::Ended { scan, outcome, count }));
     }
@@ -100,6 +105,7 @@ impl Duty {
             operator: Some(operator.clone()),
             reason: Some(reason.clone()),
             granted_at: now.at,
+            shown: credential.clone(),
             until_ms: 0,
         };
         if self.online {
@@ -110,7 +116,15 @@ impl Duty {
         } else {
             // Nobody can be asked: the passage itself brings who and why.
             self.open(now, scan, opening, out);
-            let output = self.own_answer(scan, Verdict::manual(u32::from(persons)));
+            let verdict = OwnVerdict {
+                result: DecisionResult::Grant,
+                reason: Reason::Ok,
+                persons: persons.into(),
+                needs: Vec::new(),
+                by: PassageBy::Manual,
+                credential: None,
+            };
+            let output = self.own_answer(scan, verdict);
             out.push(Effect::Tell(n, output));
         }
         Ok(())

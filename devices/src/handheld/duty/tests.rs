@@ -9,7 +9,7 @@ use shanmen_protocols::{
 };
 
 use super::*;
-use crate::lane::WAITS_MAX;
+use crate::lane::{OwnVerdict, WAITS_MAX};
 
 const TTL_MS: u64 = 1_500;
 const CONFIRM_MS: u64 = 60_000;
@@ -26,9 +26,10 @@ struct Bench {
     sent: Vec<u32>,
     asked: Vec<(What, Purpose)>,
     facts: Vec<Body>,
+    shown: Vec<Option<Credential>>,
     kept: BTreeMap<ScanId, Opening>,
     told: Vec<Output>,
-    judge: Verdict,
+    judge: OwnVerdict,
 }
 
 impl Bench {
@@ -48,9 +49,10 @@ impl Bench {
             sent: Vec::new(),
             asked: Vec::new(),
             facts: Vec::new(),
+            shown: Vec::new(),
             kept: BTreeMap::new(),
             told: Vec::new(),
-            judge: Verdict::busy(),
+            judge: OwnVerdict::deny(Reason::Busy, PassageBy::Own),
         }
     }
 
@@ -79,6 +81,10 @@ impl Bench {
                 }
                 Effect::Ask(_, what, purpose) => self.asked.push((what, purpose)),
                 Effect::Record(body) => self.facts.push(body),
+                Effect::RecordPassage(passage, shown) => {
+                    self.shown.push(shown);
+                    self.facts.push(Body::Passage(passage));
+                }
                 Effect::Keep(scan, opening) => {
                     self.kept.insert(scan, opening);
                 }
@@ -216,6 +222,8 @@ fn a_scan_says_where_and_who_and_a_grant_ends_in_what_the_operator_says() {
         assert_eq!(bench.passages(), [(outcome, passed, PassageBy::Server)]);
         let Body::Passage(passage) = &bench.facts[0] else { panic!() };
         assert!(passage.grant.is_some() && passage.scan == Some(scan));
+        assert_eq!(passage.credential, None, "the control plane knows what was shown");
+        assert_eq!(bench.shown, [Some(ticket())], "and so does the record of own uses");
         assert_eq!(passage.operator.as_deref(), Some("token-1"));
         assert_eq!((&passage.lane, passage.direction), (&Some(lane("east-1")), Direction::Out));
         bench.wants(Input::Passed { scan, count: None });
@@ -291,12 +299,13 @@ fn out_of_reach_a_check_is_decided_here_at_once() {
     bench.online(false);
     bench.scan();
     assert!(bench.sent.is_empty() && denied(&bench) == 1);
-    bench.judge = Verdict {
+    bench.judge = OwnVerdict {
         result: DecisionResult::Grant,
         reason: Reason::Ok,
         persons: 2,
         needs: Vec::new(),
         by: PassageBy::List,
+        credential: Some(ticket()),
     };
     bench.scan();
     let scan = *bench.kept.keys().next().unwrap();

@@ -1,12 +1,12 @@
 //! What a duty keeps, is told and wants done.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shanmen_protocols::{
-    device::{Body, Credential, DecisionResult, PassageBy, Scan, What},
+    device::{Body, Credential, Passage, PassageBy, Scan, What},
     ids::{Direction, GateId, GrantId, LaneId, ScanId},
-    reason::{Lang, Reason},
+    reason::Lang,
     time::UnixMs,
 };
 
@@ -96,6 +96,9 @@ pub struct Opening {
     pub reason: Option<String>,
     /// When.
     pub granted_at: Option<UnixMs>,
+    /// What was shown, whoever decided: for this device's own record of uses, and in memory only.
+    #[serde(skip)]
+    pub shown: Option<Credential>,
     /// When it ends as not taken, in milliseconds since boot.
     #[serde(skip)]
     pub until_ms: u64,
@@ -105,45 +108,6 @@ pub struct Opening {
 impl std::fmt::Debug for Opening {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opening").field("persons", &self.persons).finish_non_exhaustive()
-    }
-}
-
-/// What the device decides by itself.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// Grant, deny or more.
-    pub result: DecisionResult,
-    /// Why.
-    pub reason: Reason,
-    /// Persons that may pass.
-    pub persons: u32,
-    /// What is still needed, with [`DecisionResult::More`].
-    pub needs: Vec<Cow<'static, str>>,
-    /// On what ground.
-    pub by: PassageBy,
-}
-
-impl Verdict {
-    /// A refusal, since nobody can be asked and nothing is known here.
-    pub fn busy() -> Self {
-        Self {
-            result: DecisionResult::Deny,
-            reason: Reason::Busy,
-            persons: 0,
-            needs: Vec::new(),
-            by: PassageBy::Own,
-        }
-    }
-
-    /// An operator's word.
-    pub(super) fn manual(persons: u32) -> Self {
-        Self {
-            result: DecisionResult::Grant,
-            reason: Reason::Ok,
-            persons,
-            needs: Vec::new(),
-            by: PassageBy::Manual,
-        }
     }
 }
 
@@ -183,6 +147,8 @@ pub enum Effect {
     Ask(Option<u64>, What, Purpose),
     /// A durable fact.
     Record(Body),
+    /// A durable fact of people who passed, and what they showed.
+    RecordPassage(Passage, Option<Credential>),
     /// Keep an opening over a restart.
     Keep(ScanId, Opening),
     /// It has ended.
