@@ -9,15 +9,17 @@ use rumqttc::{AsyncClient, Event as Mqtt, MqttOptions, NetworkOptions, Packet, Q
 use shanmen_devices::turnstile::BrokerAddress;
 use shanmen_protocols::{
     device::{
-        Body, Decision, DecisionResult, Down, Event, EventAck, Hello, HelloDown, HelloStatus, Log,
-        Scan, Show, State,
+        Ack, Body, CommandDown, Decision, DecisionResult, Down, Event, EventAck, Hello, HelloDown,
+        HelloStatus, Log, Order, Request, Scan, Show, State,
     },
-    ids::{DeviceId, Epoch, GrantId, SiteId},
+    ids::{CommandId, DeviceId, Epoch, GrantId, SiteId},
     reason::{Lang, Reason},
     time::UnixMs,
     topic::{self, UpKind, parse_uplink},
 };
 use tokio::{sync::watch, task::JoinHandle};
+
+use crate::desk;
 
 /// How it answers scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +58,13 @@ pub(crate) struct Seen {
     /// Facts kept, in the order of arrival, repeats included.
     pub(crate) facts: Vec<(u64, Body)>,
     pub(crate) facts_lost: usize,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) acks: Vec<Ack>,
 }
 
 pub(crate) struct Control {
+    client: AsyncClient,
+    site: SiteId,
     orders: watch::Sender<Orders>,
     seen: watch::Receiver<Seen>,
     task: JoinHandle<()>,
@@ -82,7 +88,7 @@ impl Control {
         let (seen_tx, seen) = watch::channel(Seen::default());
         let (subscribed_tx, mut subscribed) = watch::channel(false);
         let mut plane = Plane {
-            client,
+            client: client.clone(),
             site: site.clone(),
             broker: broker.clone(),
             orders: orders_rx,
@@ -107,7 +113,7 @@ impl Control {
             }
         });
         subscribed.wait_for(|done| *done).await.unwrap();
-        Self { orders, seen, task }
+        Self { client, site: site.clone(), orders, seen, task }
     }
 
     pub(crate) fn order(&self, change: impl FnOnce(&mut Orders)) {
@@ -116,6 +122,17 @@ impl Control {
 
     pub(crate) fn seen(&self) -> Seen {
         self.seen.borrow().clone()
+    }
+
+    /// Orders a device to do something, in its present session.
+    pub(crate) fn command(&self, device: &DeviceId, order: &Order) {
+        let session = self.seen.borrow().hellos.last().map(|hello| hello.session.clone());
+        let (op, args) = order.write();
+        let id = CommandId::fresh();
+        let command = CommandDown { id, session, at: None, op, args, ttl_ms: 10_000 };
+        let payload = serde_json::to_vec(&Down::Command(command)).unwrap();
+        let topic = topic::down(&self.site, device);
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).unwrap();
     }
 
     /// Waits until it has seen what is wanted.
@@ -161,6 +178,15 @@ impl Plane {
                 let log: Log = serde_json::from_slice(payload).unwrap();
                 let facts = log.events.into_iter().map(|event| (event.seq, event.body)).collect();
                 self.facts(&device, log.epoch, facts);
+            }
+            UpKind::Request => {
+                let request: Request = serde_json::from_slice(payload).unwrap();
+                self.say(&device, &Down::Response(desk::answer(&request)));
+                self.seen.send_modify(|seen| seen.requests.push(request));
+            }
+            UpKind::Ack => {
+                let ack: Ack = serde_json::from_slice(payload).unwrap();
+                self.seen.send_modify(|seen| seen.acks.push(ack));
             }
             _ => {}
         }
