@@ -46,18 +46,19 @@ impl Clock {
             at: self.unix(),
             up_ms: Some(self.up_ms()),
             boot: Some(self.boot),
-            clock: self.state,
+            clock: self.unix().map_or(ClockState::None, |_set| self.state),
         }
     }
 
-    /// The wall clock; `None` before 1970 or when the device has none.
+    /// The wall clock; `None` when the device has none, or it was never set: machines without a
+    /// battery begin in 1970.
     pub fn unix(&self) -> Option<UnixMs> {
         if self.state == ClockState::None {
             return None;
         }
         #[expect(clippy::disallowed_methods, reason = "this is the clock file")]
         let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        i64::try_from(since.as_millis()).ok().map(UnixMs)
+        believable(i64::try_from(since.as_millis()).ok().map(UnixMs)?)
     }
 }
 
@@ -67,7 +68,29 @@ impl Default for Clock {
     }
 }
 
+/// 2025-01-01T00:00:00Z: no device of ours has worked before.
+const FIRST_BELIEVABLE: UnixMs = UnixMs(1_735_689_600_000);
+
+/// A moment that a clock which was set can show.
+fn believable(at: UnixMs) -> Option<UnixMs> {
+    (FIRST_BELIEVABLE <= at).then_some(at)
+}
+
 /// Whole milliseconds of `duration`, saturating.
 pub(crate) fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_shows_no_time() {
+        assert_eq!(believable(UnixMs(0)), None);
+        assert_eq!(believable(UnixMs(86_400_000)), None);
+        assert_eq!(believable(FIRST_BELIEVABLE), Some(FIRST_BELIEVABLE));
+        let none = Clock::boot(ClockState::None).time_block();
+        assert_eq!((none.at, none.clock), (None, ClockState::None));
+    }
 }

@@ -14,6 +14,9 @@
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
 //! | [`tls`] | what a device trusts, and its own certificate |
+//! | [`config`] | the file that a device is told by |
+//! | [`enrol`] | trading a claim for that file |
+//! | [`pipe`] | hardware as lines of JSON on a pipe, for testers |
 //! | [`clock`] | the only file that reads a clock |
 //!
 //! What a device says and hears is `shanmen_protocols::device`; nothing here makes up a message
@@ -22,12 +25,15 @@
 pub mod agent;
 pub mod camera;
 pub mod clock;
+pub mod config;
 pub mod drivers;
+pub mod enrol;
 pub mod handheld;
 pub mod hardware;
 pub mod lane;
 pub mod offline;
 pub mod park;
+pub mod pipe;
 pub mod storage;
 pub mod tls;
 pub mod turnstile;

@@ -4,12 +4,13 @@
 //! standard input and output ([`Front::stdio`]), or a program in the same process
 //! ([`Front::channel`]). A line longer than [`LINE_MAX`] is refused, not kept.
 
-use std::task::{Context, Poll};
-
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    sync::mpsc,
+use std::{
+    io::{self, BufRead, Read as _, Write as _},
+    task::{Context, Poll},
+    thread,
 };
+
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::words::{Input, Line};
@@ -22,19 +23,19 @@ pub const LINE_MAX: u64 = 16 * 1_024;
 const LINES_MAX: usize = 64;
 
 /// A line that was read: what is wanted and its number, or why it is none.
-type Read = Result<(Option<u64>, Input), String>;
+type Said = Result<(Option<u64>, Input), String>;
 
 /// The device's side.
 #[derive(Debug)]
 pub struct Front {
-    lines: mpsc::Receiver<Read>,
+    lines: mpsc::Receiver<Said>,
     told: mpsc::Sender<Line>,
 }
 
 /// The operator's side, in the same process.
 #[derive(Debug)]
 pub struct Hand {
-    pub(super) said: mpsc::Sender<Read>,
+    pub(super) said: mpsc::Sender<Said>,
     pub(super) heard: mpsc::Receiver<Line>,
 }
 
@@ -46,37 +47,36 @@ impl Front {
         (Self { lines, told }, Hand { said, heard })
     }
 
-    /// Standard input and output. The end of the input ends nothing: the device goes on.
-    pub fn stdio() -> Self {
+    /// Standard input and output, each with a thread of its own, which nobody waits for: a read
+    /// from a terminal ends when it likes. The end of the input ends nothing: the device goes on.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn stdio() -> io::Result<Self> {
         let (front, Hand { said, mut heard }) = Self::channel();
-        tokio::spawn(async move {
-            let mut input = BufReader::new(tokio::io::stdin());
-            while let Some(read) = next_line(&mut input).await {
-                if said.send(read).await.is_err() {
+        thread::Builder::new().name("front in".into()).spawn(move || {
+            let mut input = io::stdin().lock();
+            while let Some(read) = next_line(&mut input) {
+                if said.blocking_send(read).is_err() {
                     return;
                 }
             }
-        });
-        tokio::spawn(async move {
-            let mut output = tokio::io::stdout();
-            while let Some(line) = heard.recv().await {
-                let mut text = serde_json::to_string(&line).unwrap_or_default();
-                text.push('\n');
-                let written = async {
-                    output.write_all(text.as_bytes()).await?;
-                    output.flush().await
-                };
-                if let Err(error) = written.await {
+        })?;
+        thread::Builder::new().name("front out".into()).spawn(move || {
+            let mut output = io::stdout().lock();
+            while let Some(line) = heard.blocking_recv() {
+                let text = serde_json::to_string(&line).unwrap_or_default();
+                if let Err(error) = writeln!(output, "{text}").and_then(|()| output.flush()) {
                     warn!(%error, "the front does not read any more");
                     return;
                 }
             }
-        });
-        front
+        })?;
+        Ok(front)
     }
 
     /// The next line. When the operator's side is gone, there is none any more.
-    pub(super) fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+    pub(super) fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Said> {
         match self.lines.poll_recv(cx) {
             Poll::Ready(Some(read)) => Poll::Ready(read),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -90,16 +90,19 @@ impl Front {
 }
 
 /// The next line that is not empty; `None` at the end.
-async fn next_line<R: tokio::io::AsyncBufRead + Unpin>(input: &mut R) -> Option<Read> {
+fn next_line<R: BufRead>(input: &mut R) -> Option<Said> {
     loop {
         let mut line = Vec::new();
-        let read = (&mut *input).take(LINE_MAX).read_until(b'\n', &mut line).await;
+        let read = input.by_ref().take(LINE_MAX).read_until(b'\n', &mut line);
         if !read.is_ok_and(|len| 0 < len) {
             return None;
         }
         if !line.ends_with(b"\n") && u64::try_from(line.len()).is_ok_and(|len| len == LINE_MAX) {
-            skip_line(input).await;
-            return Some(Err(format!("a line has {LINE_MAX} bytes at most")));
+            // The rest of it, keeping nothing.
+            return input
+                .skip_until(b'\n')
+                .ok()
+                .map(|_skipped| Err(format!("a line has {LINE_MAX} bytes at most")));
         }
         let Ok(text) = std::str::from_utf8(&line) else {
             return Some(Err("a line is UTF-8".into()));
@@ -110,35 +113,18 @@ async fn next_line<R: tokio::io::AsyncBufRead + Unpin>(input: &mut R) -> Option<
     }
 }
 
-/// Reads on to the end of a line, keeping nothing.
-async fn skip_line<R: tokio::io::AsyncBufRead + Unpin>(input: &mut R) {
-    loop {
-        let (len, ended) = match input.fill_buf().await {
-            Ok([]) | Err(_) => return,
-            Ok(part) => match part.iter().position(|byte| *byte == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (part.len(), false),
-            },
-        };
-        input.consume(len);
-        if ended {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn lines_are_read_one_by_one_and_a_wrong_one_does_not_end_it() {
+    #[test]
+    fn lines_are_read_one_by_one_and_a_wrong_one_does_not_end_it() {
         let long = "x".repeat(usize::try_from(LINE_MAX).unwrap() * 2);
         let text =
             format!("\n{{\"do\":\"logout\"}}\n{long}\n{{\"do\":\"dance\"}}\n{{\"do\":\"logout\"}}");
-        let mut input = BufReader::new(text.as_bytes());
+        let mut input = text.as_bytes();
         let mut words = Vec::new();
-        while let Some(read) = next_line(&mut input).await {
+        while let Some(read) = next_line(&mut input) {
             words.push(read.map_or_else(|why| why, |(_, input)| input.word().to_owned()));
         }
         assert_eq!(words.len(), 4, "{words:?}");
