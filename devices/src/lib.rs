@@ -7,7 +7,10 @@
 //! | [`storage`] | what is kept over a restart |
 //! | [`offline`] | what a lane decides without the control plane |
 //! | [`firmware`] | a new program for a device, and starting its machine anew |
+//! | [`camera`] | QR codes out of camera pictures |
+//! | [`drivers`] | real hardware: scanners, card readers, relays, barriers of light |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
+//! | [`handheld`] | an operator's handheld, its lines and its virtual kin |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`print`] | tickets on paper: layout, printer languages, the printer's connection |
@@ -24,10 +27,13 @@
 //! or a topic of its own.
 
 pub mod agent;
+pub mod camera;
 pub mod clock;
 pub mod config;
+pub mod drivers;
 pub mod enrol;
 pub mod firmware;
+pub mod handheld;
 pub mod hardware;
 pub mod kiosk;
 pub mod lane;

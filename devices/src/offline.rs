@@ -94,6 +94,13 @@ impl Offline {
         }
     }
 
+    /// Decides for another lane from now on: a handheld walks about.
+    pub fn stand_at(&mut self, lane: &LaneId) {
+        if self.lane != *lane {
+            self.lane = lane.clone();
+        }
+    }
+
     /// Takes what the storage held.
     pub fn started(&mut self, agent: &mut Agent) {
         let kept = agent.shelf(SHELF);

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
 use shanmen_protocols::{
-    device::{Down, ListDown, What},
+    device::{DeviceSettings, Down, ListDown, What},
     ids::{DeviceId, TicketId},
     time::UnixMs,
     topic,
@@ -217,7 +217,7 @@ impl ControlPlane {
         mut stopped: watch::Receiver<bool>,
     ) {
         let Some(shared) = weak.upgrade().map(|inner| Arc::clone(&inner.shared)) else { return };
-        let mut day = None;
+        let (mut day, mut told_at) = (None, None);
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             let changed = tokio::select! {
@@ -235,6 +235,10 @@ impl ControlPlane {
             plane.silent_ones();
             let now = shared.clock.now();
             let today = shared.park.now().business_day(now);
+            if told_at.is_none_or(|at| TICKETS_AGE_MS <= now.since_ms(at)) || day != Some(today) {
+                told_at = Some(now);
+                plane.tell_tickets().await;
+            }
             if day != Some(today) {
                 day = Some(today);
                 let shared = Arc::clone(&shared);
@@ -268,6 +272,21 @@ impl ControlPlane {
         }
     }
 
+    /// Tickets were sold and used since: devices that decide by the list fetch it again.
+    async fn tell_tickets(&self) {
+        let decides = |id: &DeviceId| {
+            self.0.registry.get(id.as_str()).is_some_and(|one| one.live().online)
+                && self.0.shared.decides_by_lists(id)
+        };
+        if !self.0.registry.ids().iter().any(decides) {
+            return;
+        }
+        match self.list("tickets").await {
+            Ok(built) => self.tell_list(&built.manifest("tickets")).await,
+            Err(error) => tracing::error!(%error, "the list of tickets cannot be built"),
+        }
+    }
+
     async fn tell_list(&self, list: &ListDown) {
         let shared = &self.0.shared;
         let site = self.0.park.now().site().id.clone();
@@ -284,9 +303,14 @@ impl ControlPlane {
     /// With an outside broker nobody tells of a connection that has died without its will: a device
     /// that misses its heartbeats is gone.
     fn silent_ones(&self) {
-        let (now, beat_ms) = (self.0.clock.now(), i64::from(self.0.shared.heartbeat_s) * 1_000);
+        let now = self.0.clock.now();
         for id in self.0.registry.ids() {
             let Some(device) = self.0.registry.get(id.as_str()) else { continue };
+            let configured = self.0.shared.configs.of(&id).and_then(|config| {
+                DeviceSettings::read(&config.config).ok().and_then(|settings| settings.heartbeat_s)
+            });
+            let beat_s = configured.unwrap_or(0).max(self.0.shared.heartbeat_s);
+            let beat_ms = i64::from(beat_s) * 1_000;
             let live = device.live();
             let silent = live.online
                 && live.last_seen.is_some_and(|seen| SILENT_BEATS * beat_ms < now.since_ms(seen));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use shanmen_protocols::{
     device::{DeviceSettings, Down, OfflineMode, Order},
-    ids::{CommandId, DeviceId, Session},
+    ids::{CommandId, DeviceId, DeviceKind, Session},
 };
 
 use super::Shared;
@@ -17,6 +17,8 @@ use crate::{
 
 /// How long a configuration waits for a device that is connected.
 const CONFIG_TTL: Duration = Duration::from_mins(1);
+/// How long after an emergency devices that come back are told of its end, in milliseconds.
+const EMERGENCY_TOLD_MS: i64 = 24 * 3_600_000;
 /// How long the emergency's command is good for, in milliseconds.
 pub(crate) const EMERGENCY_TTL_MS: u32 = 60_000;
 
@@ -29,8 +31,14 @@ impl Shared {
         session: &Session,
         has_config: Option<u64>,
     ) {
-        if self.emergency.is_on() {
-            let (row, order) = self.emergency_row(device, true, "shanmen", "it was away");
+        let emergency = self.emergency.view();
+        // Also its end, of which it may not know.
+        let lately = |since| self.clock.now().since_ms(since) < EMERGENCY_TOLD_MS;
+        let told = emergency.on || emergency.since.is_some_and(lately);
+        let known = self.registry.get(device.as_str());
+        if told && known.is_some_and(|one| one.row().kind == DeviceKind::Turnstile) {
+            let on = emergency.on;
+            let (row, order) = self.emergency_row(device, on, "shanmen", "it was away");
             if self.commands.begin(vec![row.clone()], None).await.is_ok() {
                 let command = commands::message(&row, &order, Some(session.clone()));
                 let ttl = Duration::from_millis(EMERGENCY_TTL_MS.into());

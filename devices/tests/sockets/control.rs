@@ -21,6 +21,8 @@ use shanmen_protocols::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
+use crate::desk;
+
 /// How it answers scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -60,6 +62,7 @@ pub(crate) struct Seen {
     pub(crate) facts_lost: usize,
     pub(crate) acks: Vec<Ack>,
     pub(crate) reports: Vec<ConfigReport>,
+    pub(crate) requests: Vec<Request>,
     /// The grants that went out.
     pub(crate) grants: Vec<GrantId>,
 }
@@ -151,6 +154,12 @@ impl Control {
         CommandDown { id, session, at, op, args, ttl_ms: 5_000 }
     }
 
+    /// Orders a device to do something, in its present session.
+    pub(crate) fn tell(&self, device: &DeviceId, order: &Order) {
+        let session = self.seen.borrow().hellos.last().map(|hello| hello.session.clone());
+        self.say(device, &Down::Command(Self::command(session.as_ref(), order)));
+    }
+
     /// Announces a list; its chunks are there to be asked for.
     pub(crate) fn list(&self, device: &DeviceId, name: &str, version: u64, text: &str) {
         let list = ListDown {
@@ -232,7 +241,10 @@ impl Plane {
     }
 
     fn request(&self, device: &DeviceId, request: Request) {
-        let What::List { name, offset, version } = request.what else { panic!("{request:?}") };
+        self.seen.send_modify(|seen| seen.requests.push(request.clone()));
+        let What::List { name, offset, version } = request.what else {
+            return self.say(device, &Down::Response(desk::answer(&request)));
+        };
         let lists = self.lists.lock().unwrap();
         let (list, text) = &lists[&name];
         assert!(version.is_none_or(|version| version == list.version));

@@ -4,6 +4,8 @@
 
 mod broker;
 mod control;
+mod desk;
+mod handheld;
 mod program;
 mod turnstile;
 mod virtual_park;

@@ -4,6 +4,7 @@
 //! shanmen-device enrol --server https://gates.example --claim CODE --lane north-1 --out lane.toml
 //! shanmen-device turnstile --config lane.toml
 //! shanmen-device launch --firmware /opt/shanmen-device -- turnstile --config lane.toml
+//! shanmen-device handheld --config handheld.toml
 //! ```
 //!
 //! A kind of device is one file beside this one and one line in [`Command`]. It runs until SIGTERM
@@ -11,6 +12,7 @@
 //! of them as `RUST_LOG` says (`info` by default).
 
 mod enrolment;
+mod handheld;
 mod kiosk;
 mod launch;
 mod printer;
@@ -45,6 +47,8 @@ enum Command {
     Printer(WithConfig),
     /// A kiosk that sells tickets; its screen is another program, at the standard streams.
     Kiosk(WithConfig),
+    /// An operator's handheld; its front speaks on the standard streams.
+    Handheld(WithConfig),
 }
 
 /// What every kind of device is started with.
@@ -73,6 +77,7 @@ fn main() -> anyhow::Result<()> {
             Command::Turnstile(with) => turnstile::run(&with.config, until_told()?).await,
             Command::Printer(with) => printer::run(&with.config, until_told()?).await,
             Command::Kiosk(with) => kiosk::run(&with.config, until_told()?).await,
+            Command::Handheld(with) => handheld::run(&with.config, until_told()?).await,
         }
     })
 }
