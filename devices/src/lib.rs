@@ -8,6 +8,7 @@
 //! | [`offline`] | what a lane decides without the control plane |
 //! | [`camera`] | QR codes out of camera pictures |
 //! | [`drivers`] | real hardware: scanners, card readers, relays, barriers of light |
+//! | [`firmware`] | a new program for a device, and starting its machine anew |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`handheld`] | an operator's handheld, its lines and its virtual kin |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod config;
 pub mod drivers;
 pub mod enrol;
+pub mod firmware;
 pub mod handheld;
 pub mod hardware;
 pub mod lane;

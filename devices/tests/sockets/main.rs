@@ -6,6 +6,7 @@ mod broker;
 mod control;
 mod desk;
 mod handheld;
+mod program;
 mod turnstile;
 mod virtual_park;
 

@@ -4,6 +4,7 @@
 //! shanmen-device enrol --server https://gates.example --claim CODE --lane north-1 --out lane.toml
 //! shanmen-device turnstile --config lane.toml
 //! shanmen-device handheld --config handheld.toml
+//! shanmen-device launch --firmware /opt/shanmen-device -- turnstile --config lane.toml
 //! ```
 //!
 //! A kind of device is one file beside this one and one line in [`Command`]. It runs until SIGTERM
@@ -12,6 +13,7 @@
 
 mod enrolment;
 mod handheld;
+mod launch;
 mod turnstile;
 
 use std::path::PathBuf;
@@ -35,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Trades a one-time claim for the file that the other commands read.
     Enrol(enrolment::Arguments),
+    /// Starts the program in force of a firmware folder, and takes a broken one back.
+    Launch(launch::Arguments),
     /// A turnstile in its lane.
     Turnstile(WithConfig),
     /// An operator's handheld; its front speaks on the standard streams.
@@ -63,6 +67,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match arguments.command {
             Command::Enrol(claim) => enrolment::run(claim).await,
+            Command::Launch(arguments) => launch::run(arguments, until_told()?).await,
             Command::Turnstile(with) => turnstile::run(&with.config, until_told()?).await,
             Command::Handheld(with) => handheld::run(&with.config, until_told()?).await,
         }
