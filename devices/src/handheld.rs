@@ -60,6 +60,7 @@ use crate::{
     agent::{self, AgentConfig, AgentHandle, BrokerAddress},
     clock::Clock,
     drivers::{ConfigError, FaultBoard, Faults, Section},
+    firmware::Upkeep,
     hardware::Scanner,
     storage::Storage,
 };
@@ -128,7 +129,7 @@ pub fn start(
     config: HandheldConfig,
     front: Front,
     gear: Option<Gear>,
-    storage: Box<dyn Storage>,
+    machine: (Box<dyn Storage>, Upkeep),
     clock: Clock,
     shutdown: CancellationToken,
 ) -> HandheldHandle {
@@ -136,5 +137,5 @@ pub fn start(
     let faults: Option<mpsc::Receiver<Faults>> = faults;
     let equipment = kind::Equipment { front, scanner, faults };
     let agent = config.agent.clone();
-    agent::start(agent, kind::Handheld::new(config, equipment), storage, clock, shutdown)
+    agent::start_on(agent, kind::Handheld::new(config, equipment), machine, clock, shutdown)
 }

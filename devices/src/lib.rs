@@ -1,4 +1,5 @@
-//! Shanmen's gate side: a turnstile as an MQTT device, and the virtual park that drives a fleet.
+//! Shanmen's gate side: turnstiles, kiosks, handhelds and printers as MQTT devices, and the virtual
+//! park that drives a fleet.
 //!
 //! | file | what it owns |
 //! | --- | --- |
@@ -6,16 +7,15 @@
 //! | [`agent`] | what every kind of device does alike: connection, facts, commands, lists |
 //! | [`storage`] | what is kept over a restart |
 //! | [`offline`] | what a lane decides without the control plane |
-//! | [`firmware`] | a new program for a device, and starting its machine anew |
 //! | [`camera`] | QR codes out of camera pictures |
 //! | [`drivers`] | real hardware: scanners, card readers, relays, barriers of light |
+//! | [`firmware`] | a new program for a device, and starting its machine anew |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`handheld`] | an operator's handheld, its lines and its virtual kin |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
+//! | [`kiosk`] | a machine that sells tickets and exchanges codes |
+//! | [`printer`], [`print`] | jobs that are printed once; what a ticket looks like on paper |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
-//! | [`print`] | tickets on paper: layout, printer languages, the printer's connection |
-//! | [`printer`] | a printer: jobs that are never printed twice, behind an agent |
-//! | [`kiosk`] | a kiosk: orders that survive a power cut, a payment, a screen |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
 //! | [`tls`] | what a device trusts, and its own certificate |
 //! | [`config`] | the file that a device is told by |

@@ -18,7 +18,12 @@ use super::{
     start,
     words::{Input, Line, Output},
 };
-use crate::{agent::Stopped, clock::Clock, storage::MemoryStorage};
+use crate::{
+    agent::Stopped,
+    clock::Clock,
+    firmware::Upkeep,
+    storage::{MemoryStorage, Storage},
+};
 
 /// How long an answer is waited for: the agent gives a question up before.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -36,7 +41,8 @@ impl VirtualHandheld {
     pub fn start(config: HandheldConfig, clock: Clock, shutdown: CancellationToken) -> Self {
         let (front, hand) = Front::channel();
         let device = config.agent.device.clone();
-        let handle = start(config, front, None, Box::new(MemoryStorage), clock, shutdown);
+        let machine: (Box<dyn Storage>, Upkeep) = (Box::new(MemoryStorage), Upkeep::default());
+        let handle = start(config, front, None, machine, clock, shutdown);
         Self { device, handle, hand: Mutex::new((0, hand)) }
     }
 

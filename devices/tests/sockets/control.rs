@@ -61,8 +61,9 @@ pub(crate) struct Seen {
     pub(crate) facts: Vec<(u64, Body)>,
     pub(crate) facts_lost: usize,
     pub(crate) acks: Vec<Ack>,
-    pub(crate) reports: Vec<ConfigReport>,
+    /// Requests for anything but a list.
     pub(crate) requests: Vec<Request>,
+    pub(crate) reports: Vec<ConfigReport>,
     /// The grants that went out.
     pub(crate) grants: Vec<GrantId>,
 }
@@ -154,12 +155,6 @@ impl Control {
         CommandDown { id, session, at, op, args, ttl_ms: 5_000 }
     }
 
-    /// Orders a device to do something, in its present session.
-    pub(crate) fn tell(&self, device: &DeviceId, order: &Order) {
-        let session = self.seen.borrow().hellos.last().map(|hello| hello.session.clone());
-        self.say(device, &Down::Command(Self::command(session.as_ref(), order)));
-    }
-
     /// Announces a list; its chunks are there to be asked for.
     pub(crate) fn list(&self, device: &DeviceId, name: &str, version: u64, text: &str) {
         let list = ListDown {
@@ -241,9 +236,10 @@ impl Plane {
     }
 
     fn request(&self, device: &DeviceId, request: Request) {
-        self.seen.send_modify(|seen| seen.requests.push(request.clone()));
         let What::List { name, offset, version } = request.what else {
-            return self.say(device, &Down::Response(desk::answer(&request)));
+            self.say(device, &Down::Response(desk::answer(&request)));
+            self.seen.send_modify(|seen| seen.requests.push(request));
+            return;
         };
         let lists = self.lists.lock().unwrap();
         let (list, text) = &lists[&name];

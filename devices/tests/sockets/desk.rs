@@ -6,6 +6,8 @@ use shanmen_protocols::{
     ids::GrantId,
 };
 
+use crate::control::now;
+
 /// Whose password is `secret`; the token that it gives is `token-1`.
 pub(crate) const TOKEN: &str = "token-1";
 
@@ -13,7 +15,8 @@ pub(crate) fn answer(request: &Request) -> Response {
     let (status, reason, body) = match &request.what {
         What::Login { password, .. } if password == "secret" => {
             let roles = ["operator"];
-            ok(json!({ "operator": TOKEN, "roles": roles, "expires": 3_600_000 }))
+            let expires = now().0 + 3_600_000;
+            ok(json!({ "operator": TOKEN, "roles": roles, "expires": expires }))
         }
         What::Login { .. } => refused(ResponseStatus::Forbidden, "user or password is wrong"),
         What::Lookup { operator, .. }

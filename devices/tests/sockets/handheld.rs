@@ -9,8 +9,8 @@ use shanmen_devices::{
 };
 use shanmen_protocols::{
     device::{
-        AckStatus, Body, Credential, CredentialKind, DecisionResult, Order, Outcome, PassageBy,
-        What,
+        AckStatus, Body, Credential, CredentialKind, DecisionResult, Down, Order, Outcome,
+        PassageBy, What,
     },
     ids::{DeviceId, GateId, LaneId, ScanId, SiteId},
 };
@@ -161,13 +161,18 @@ async fn the_control_plane_assigns_speaks_and_logs_out() {
     bench.log_in().await;
     let device = bench.handheld.device().clone();
     let gate = |name: &str| Order::Assign { gate: Some(GateId::new(name).unwrap()) };
-    bench.control.tell(&device, &gate("south"));
-    bench.control.tell(&device, &gate("west"));
-    bench.control.tell(&device, &Order::Message { text: "午饭".into(), seconds: 5 });
-    bench.control.tell(&device, &Order::Clear {});
+    let session = bench.control.seen().hellos[0].session.clone();
+    let command = |order: &Order| {
+        let command = Control::command(Some(&session), order);
+        bench.control.say(&device, &Down::Command(command));
+    };
+    command(&gate("south"));
+    command(&gate("west"));
+    command(&Order::Message { text: "午饭".into(), seconds: 5 });
+    command(&Order::Clear {});
     bench.control.has_seen("four acks", |seen| seen.acks.len() == 4).await;
     bench.scan("T-1").await;
-    bench.control.tell(&device, &Order::Logout {});
+    command(&Order::Logout {});
     let seen = bench.control.has_seen("five acks", |seen| seen.acks.len() == 5).await;
     let statuses: Vec<_> = seen.acks.iter().map(|ack| ack.status).collect();
     let (done, rejected) = (AckStatus::Done, AckStatus::Rejected);

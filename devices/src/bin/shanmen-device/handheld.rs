@@ -24,8 +24,9 @@ use shanmen_devices::{
     clock::Clock,
     config::ConfigFile,
     drivers::{ConfigError, FaultBoard, Section, from_config},
+    firmware::Upkeep,
     handheld::{Front, Gear, HandheldConfig, start},
-    storage::SqliteStorage,
+    storage::{SqliteStorage, Storage},
 };
 use tokio_util::sync::CancellationToken;
 use toml::Value;
@@ -44,6 +45,7 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
         let config = section.and_then(|section| HandheldConfig::read(common.agent, section));
         Some((noted(&mut file, config)?, common.data))
     });
+    let upkeep = file.upkeep();
     file.finish()?;
     let (Some((config, data)), Some(parts)) = (config, parts) else {
         anyhow::bail!("{}: it cannot be read", path.display());
@@ -52,7 +54,8 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     let device = config.agent.device.clone();
     let gear = parts.scanner.map(|scanner| Gear { scanner, board });
     let front = Front::stdio().context("no thread for the front")?;
-    let handheld = start(config, front, gear, Box::new(storage), clock, shutdown);
+    let machine: (Box<dyn Storage>, Upkeep) = (Box::new(storage), upkeep);
+    let handheld = start(config, front, gear, machine, clock, shutdown);
     info!(%device, "handheld works");
     handheld.stopped().await;
     info!(%device, "handheld stopped");
