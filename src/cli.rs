@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use shanmen_actors::clock::system_now;
 
 use crate::{
-    check,
+    broker_acl, check,
     config::{self, Config, Faults, Override},
     keys_tls, logging,
     serve::{self, Options},
@@ -58,6 +58,11 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Work on devices.
+    Device {
+        #[command(subcommand)]
+        command: DeviceCommand,
+    },
     /// Make keys.
     Keys {
         #[command(subcommand)]
@@ -96,6 +101,23 @@ enum ConfigCommand {
     Check {
         /// The file (TOML).
         file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DeviceCommand {
+    /// Write an outside broker's access list: each device its own topics, and no other.
+    Acl {
+        /// Whose list.
+        #[arg(long)]
+        broker: broker_acl::Kind,
+        /// The configuration file; without one, the sample park.
+        #[arg(long, value_name = "FILE", env = "SHANMEN_CONFIG")]
+        config: Option<PathBuf>,
+        /// The program's own login at that broker [default: the one in the broker's url, or
+        /// shanmen].
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
     },
 }
 
@@ -141,6 +163,11 @@ fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<bool> {
             tls_files::security(&config)?;
             tls_files::http(&config)?;
             writeln!(out, "{}: {}", file.display(), summary(&config))?;
+            Ok(true)
+        }
+        Some(Command::Device { command: DeviceCommand::Acl { broker, config, user } }) => {
+            let config = config::load(config.as_deref(), &config::environment(environment()))?;
+            out.write_all(broker_acl::write(broker, &config, user.as_deref())?.as_bytes())?;
             Ok(true)
         }
         Some(Command::Keys { command: KeysCommand::Tls { out: dir, host } }) => {

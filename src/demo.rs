@@ -11,10 +11,11 @@ mod office;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use shanmen_actors::ControlPlane;
+use shanmen_actors::{ControlPlane, security::Security};
 use shanmen_devices::{
     clock::Clock,
     park::{self, Fleet, Pace, ParkPlan},
+    tls::DeviceTls,
     turnstile::BrokerAddress,
 };
 use tokio::{task::JoinHandle, time::timeout};
@@ -59,7 +60,8 @@ pub async fn start(
     let site = plane.park().site().id.clone();
     let clock = Clock::default();
     let broker = BrokerAddress { host, port };
-    let turnstiles = Arc::new(Fleet::start(&site, &broker, &lanes, &clock, &stop));
+    let tls = tls(plane.security())?;
+    let turnstiles = Arc::new(Fleet::start(&site, &broker, tls.as_ref(), &lanes, &clock, &stop));
     let office = Arc::new(Office::of(plane.clone()));
     let plan = ParkPlan::new(lanes, office::on_sale(&plane.park()));
     let first_day = plane.clock().now().0.unsigned_abs();
@@ -67,6 +69,17 @@ pub async fn start(
     let day =
         tokio::spawn(run(plan, turnstiles, office, Pace { speed, seed: first_day }, stop.clone()));
     Ok((Demo { stop, day }, login))
+}
+
+/// How the virtual turnstiles speak TLS; none: in clear text.
+fn tls(security: &Security) -> anyhow::Result<Option<DeviceTls>> {
+    if security.scheme() == "mqtt" {
+        return Ok(None);
+    }
+    let ca = security.ca.as_deref().context(
+        "the virtual fleet of --demo has no authority to trust; name `ca` in [security]",
+    )?;
+    Ok(Some(DeviceTls::new(ca.as_bytes(), None)?))
 }
 
 /// The visitors come when the lanes are there.

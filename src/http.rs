@@ -74,6 +74,7 @@ pub struct Shared {
     metrics: PrometheusHandle,
     data: PathBuf,
     advertise: Option<String>,
+    https: bool,
     texts: site::Texts,
 }
 
@@ -94,6 +95,8 @@ pub struct Parts<'p> {
     pub data: PathBuf,
     /// What enrolled devices are told to connect to.
     pub advertise: Option<String>,
+    /// Whether the pages are served over TLS.
+    pub https: bool,
     /// The one bound on hashing.
     pub passwords: Passwords,
 }
@@ -114,6 +117,7 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
         metrics: parts.metrics,
         data: parts.data,
         advertise: parts.advertise,
+        https: parts.https,
         texts,
     });
     app.plane.set_logins(Arc::new(login::AtDevices(Arc::downgrade(&app))));

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`cli`] | the command line |
 //! | [`check`] | the scenario checker |
+//! | [`broker_acl`] | access lists for outside brokers |
 //! | [`config`] | one TOML file, the environment over it, every fault with its place |
 //! | [`serve`] | the composition root: start, run, stop in order |
 //! | [`folder`] | the data folder: its lock, private files, the addresses |
@@ -19,6 +20,7 @@
 //! | [`http`] | the HTTP API |
 //! | [`demo`] | `--demo`: a virtual fleet and its visitors |
 
+pub mod broker_acl;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -12,6 +12,7 @@ use shanmen_actors::{
     ControlPlane,
     api::Settings,
     clock::{Clock, system_now},
+    security::Profile,
 };
 use shanmen_dashboards::Hub;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -96,13 +97,14 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
     let keys = keys_file::load_or_make(&data)?;
     let security = tls_files::security(&config)?;
     let https = tls_files::http(&config)?;
-    if options.demo_speed.is_some() && security.scheme() == "mqtts" {
+    if options.demo_speed.is_some() && security.profile == Profile::Mtls {
         bail!(
-            "the virtual fleet of --demo connects in clear text; leave --demo out, or set the \
-             profile in [security] to \"lab\""
+            "the virtual fleet of --demo has no certificates; leave --demo out, or set the \
+             profile in [security] to \"lab\" or \"tls\""
         );
     }
     let metrics = logging::recorder()?;
+    tls_files::tell_ends(&config, system_now())?;
     // Bound before the ledger is loaded: a taken port is told at once.
     let listener = TcpListener::bind(config.server.http).await.with_context(|| {
         format!(
@@ -137,6 +139,7 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
         metrics: metrics.clone(),
         data: data.clone(),
         advertise: config.advertise.clone(),
+        https: https.is_some(),
         passwords: passwords.clone(),
     })?;
     let limits = http::listen::Limits {

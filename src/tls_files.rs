@@ -7,9 +7,11 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use shanmen_actors::{
-    certificates::Authority,
+    api::BrokerChoice,
+    certificates::{self, Authority, SOON_MS},
     security::{self, Pair, Profile, Security},
 };
+use shanmen_protocols::time::UnixMs;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -63,6 +65,36 @@ pub fn http(config: &Config) -> anyhow::Result<Option<TlsAcceptor>> {
     let tls = security::server(Pair { certificate: &certificate, key: &key }, None)
         .with_context(|| format!("cannot serve HTTPS with {}", files.cert.display()))?;
     Ok(Some(tls.into()))
+}
+
+/// Tells when the program's own certificates run out: as a metric, and in the log from 30 days
+/// before. They are read at the start: a renewed one needs a restart.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn tell_ends(config: &Config, now: UnixMs) -> anyhow::Result<()> {
+    let outside = config.outside_tls.as_ref().and_then(|files| files.own.as_ref());
+    let broker = match &config.broker {
+        BrokerChoice::Embedded(_) => config.security.cert.as_ref(),
+        BrokerChoice::Outside(_) => outside.map(|own| &own.cert),
+    };
+    let pages = config.http_tls.as_ref().map(|files| &files.cert);
+    let named = [("broker", broker), ("pages", pages), ("authority", config.security.ca.as_ref())];
+    for (of, path) in named {
+        let Some(path) = path else { continue };
+        let Some(end) = certificates::runs_out(&text(path)?) else { continue };
+        metrics::gauge!("shanmen_certificate_ends_seconds", "of" => of).set(seconds(end));
+        if end.0.saturating_sub(now.0) < SOON_MS {
+            let days = end.0.saturating_sub(now.0) / 86_400_000;
+            tracing::warn!(of, days, file = %path.display(), "a certificate runs out");
+        }
+    }
+    Ok(())
+}
+
+/// Since 1970; what is behind the year 2106 is never.
+fn seconds(moment: UnixMs) -> f64 {
+    u32::try_from(moment.0 / 1000).map_or(f64::MAX, f64::from)
 }
 
 fn read(files: &PairFiles) -> anyhow::Result<(String, String)> {

@@ -14,6 +14,7 @@ use rcgen::{
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use shanmen_protocols::{ids::DeviceId, time::UnixMs};
+use x509_parser::certificate::X509Certificate;
 
 /// How long an authority is good for, in days: ten years.
 const AUTHORITY_DAYS: u64 = 3_650;
@@ -22,6 +23,8 @@ const LEAF_DAYS: u64 = 397;
 /// Certificates are good from an hour ago: the device's clock may be behind.
 const BEFORE: Duration = Duration::from_hours(1);
 const DAY_S: u64 = 86_400;
+/// When it is time for the next one, in milliseconds before the end: 30 days.
+pub const SOON_MS: i64 = 30 * 86_400_000;
 /// The longest request that is read, in bytes of PEM: an RSA key of 8,192 bits fits.
 const REQUEST_MAX_BYTES: usize = 8_192;
 /// What the digest of a device's public key is made for: it is never taken for a secret's.
@@ -188,8 +191,19 @@ pub(crate) fn holder(certificate: &[u8]) -> Option<Holder> {
     let mut names = parsed.subject().iter_common_name();
     let name = names.next()?.as_str().ok()?.to_owned();
     let key = blake3::derive_key(KEY_CONTEXT, parsed.public_key().raw);
-    let until = UnixMs(parsed.validity().not_after.timestamp().saturating_mul(1000));
+    let until = until(&parsed);
     names.next().is_none().then_some(Holder { name, key, until })
+}
+
+/// When a certificate in PEM, the first of its chain, runs out.
+pub fn runs_out(pem: &str) -> Option<UnixMs> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&pem.contents).ok()?;
+    Some(until(&parsed))
+}
+
+fn until(certificate: &X509Certificate<'_>) -> UnixMs {
+    UnixMs(certificate.validity().not_after.timestamp().saturating_mul(1000))
 }
 
 /// The digest of the public key of a certificate in PEM.
@@ -235,6 +249,8 @@ mod tests {
         assert!(made.subject_alternative_name().unwrap().is_none());
         let days = (made.validity().not_after.timestamp() - NOW.0 / 1000) / 86_400;
         assert_eq!(days, 397);
+        assert_eq!(runs_out(&pem), Some(holder(&der).unwrap().until));
+        assert_eq!(runs_out("nonsense"), None);
     }
 
     #[test]

@@ -10,6 +10,9 @@
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
+//! | [`print`] | tickets on paper: layout, printer languages, the printer's connection |
+//! | [`printer`] | a printer: jobs that are never printed twice, behind an agent |
+//! | [`kiosk`] | a kiosk: orders that survive a power cut, a payment, a screen |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
 //! | [`tls`] | what a device trusts, and its own certificate |
 //! | [`config`] | the file that a device is told by |
@@ -26,10 +29,13 @@ pub mod config;
 pub mod enrol;
 pub mod firmware;
 pub mod hardware;
+pub mod kiosk;
 pub mod lane;
 pub mod offline;
 pub mod park;
 pub mod pipe;
+pub mod print;
+pub mod printer;
 pub mod storage;
 pub mod tls;
 pub mod turnstile;

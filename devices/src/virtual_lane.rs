@@ -25,6 +25,7 @@ use crate::{
     clock::Clock,
     hardware::{Answered, Reading, Signal, Watcher},
     lane::{Ended, HOLD_MAX_MS},
+    storage::{MemoryStorage, Storage},
     turnstile::{self, Stopped, TurnstileConfig, TurnstileHandle, TurnstileStats},
 };
 
@@ -107,11 +108,21 @@ pub struct VirtualTurnstile {
 impl VirtualTurnstile {
     /// Starts it on the current runtime.
     pub fn start(config: TurnstileConfig, clock: Clock, shutdown: CancellationToken) -> Self {
+        Self::start_with(config, Box::new(MemoryStorage), clock, shutdown)
+    }
+
+    /// Starts it with a storage that outlives it.
+    pub fn start_with(
+        config: TurnstileConfig,
+        storage: Box<dyn Storage>,
+        clock: Clock,
+        shutdown: CancellationToken,
+    ) -> Self {
         let (lane, hardware) = VirtualLane::new();
         Self {
             device: config.agent.device.clone(),
             lane_id: config.lane.clone(),
-            handle: turnstile::start(config, hardware, clock, shutdown),
+            handle: turnstile::start_with(config, hardware, storage, clock, shutdown),
             lane,
             turn: Turn::new(()),
             waiting: AtomicUsize::new(0),

@@ -5,6 +5,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use uuid::Uuid;
 
@@ -26,9 +27,11 @@ pub fn is_name(text: &str) -> bool {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(Arc<str>);
+        pub struct $name(
+            #[schemars(with = "String", regex(pattern = "^[a-z0-9-]{1,32}$"))] Arc<str>,
+        );
 
         impl $name {
             /// Checks and takes `text`.
@@ -112,7 +115,7 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
         )]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
@@ -171,14 +174,14 @@ number!(
 /// The number of one connection of a device: random for each connect, a string on the wire.
 ///
 /// Kept as opaque text (a JSON number is taken too), since it is only ever compared.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Session(Arc<str>);
+pub struct Session(#[schemars(with = "String", length(min = 1, max = 64))] Arc<str>);
 
 /// The number of a device's event storage: new after a wipe, so that sequence numbers never meet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Epoch(Arc<str>);
+pub struct Epoch(#[schemars(with = "String", length(min = 1, max = 64))] Arc<str>);
 
 macro_rules! opaque {
     ($name:ident, $what:literal) => {
@@ -232,7 +235,7 @@ opaque!(Session, "a session");
 opaque!(Epoch, "an epoch");
 
 /// Which way through a lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the gate's `from` area to its `to` area.
@@ -262,7 +265,7 @@ impl Direction {
 }
 
 /// What kind of machine a device is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceKind {
     /// A gate with a barrier (三辊闸, 翼闸, 摆闸).

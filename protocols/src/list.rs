@@ -7,6 +7,7 @@
 //! | `keys` | [`KeyEntry`] as JSON |
 //! | `park` | one line: the park as JSON, for devices that decide by the same rules |
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TicketId;
@@ -15,7 +16,7 @@ use crate::ids::TicketId;
 pub const NAMES: &[&str] = &["deny", "tickets", "keys", "park"];
 
 /// A ticket that may come today.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketEntry {
     /// The ticket.
     pub ticket: TicketId,
@@ -34,7 +35,7 @@ pub struct TicketEntry {
 }
 
 /// A key that a device needs.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "use", rename_all = "snake_case")]
 pub enum KeyEntry {
     /// A public key of signed ticket codes.

@@ -4,6 +4,7 @@
 //! kills the lane, so [`Reason`] reads one as [`Reason::Internal`]. Order: the order of the
 //! checks in the admission rules.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Who can put it right.
@@ -21,7 +22,7 @@ pub enum Severity {
 }
 
 /// The lamp at the lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Light {
     /// Pass.
@@ -33,7 +34,7 @@ pub enum Light {
 }
 
 /// A language of the lane's display and voice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lang {
     /// Chinese (zh-CN).
@@ -282,6 +283,21 @@ impl<'de> Deserialize<'de> for Reason {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let code = std::borrow::Cow::<'de, str>::deserialize(from)?;
         Ok(Self::from_code(&code).unwrap_or(Self::Internal))
+    }
+}
+
+impl JsonSchema for Reason {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Reason".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let codes: Vec<&str> = Self::ALL.iter().map(|reason| reason.code()).collect();
+        json_schema!({
+            "description": "Why: a code of the table in reasons.md.",
+            "type": "string",
+            "enum": codes,
+        })
     }
 }
 

@@ -1,12 +1,24 @@
 //! Moments on the wire. This file has no clock: time is always an argument.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
 /// On the wire it is a plain JSON number, as in `at` and `server_time`.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct UnixMs(pub i64);
@@ -25,7 +37,7 @@ impl UnixMs {
 }
 
 /// What a device says of its wall clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClockState {
     /// Disciplined by NTP or the like.
@@ -42,7 +54,7 @@ pub enum ClockState {
 ///
 /// Each field is optional on input, since a device with a broken clock must still open its lane;
 /// a block that cannot be anchored is flagged by the server, never guessed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeBlock {
     /// The device's wall clock, or null when it has none.
     #[serde(default, deserialize_with = "lenient")]

@@ -143,6 +143,18 @@ pub fn uplinks_of_site(site: &SiteId) -> String {
     format!("{PREFIX}/{site}/+/up/+")
 }
 
+/// The topics on which the control plane speaks at an outside broker, as a filter.
+pub fn downlinks_of_site(site: &SiteId) -> String {
+    format!("{PREFIX}/{site}/+/down")
+}
+
+/// What a device may do at an outside broker, for that broker's own access list: publish below the
+/// first, hear the second and the third. `device` is what stands for its name there, as `%u`.
+pub fn access(site: &SiteId, device: &str) -> [String; 3] {
+    let base = format!("{PREFIX}/{site}/{device}");
+    [format!("{base}/up/#"), format!("{base}/down"), all_down(site)]
+}
+
 /// Whether a device may publish to `topic`: only below its own `{base}/up/`, without wildcards.
 pub fn device_may_publish(site: &str, device: &str, topic: &str) -> bool {
     below_base(site, device, topic)

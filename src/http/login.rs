@@ -73,8 +73,7 @@ pub(super) async fn login(
     let expires = app.plane.clock().now().plus_ms(LOGIN_MS);
     app.plane.put_token(digest, &account.user, &account.roles, expires).await?;
     tracing::info!(user = %account.user, "logged in");
-    let cookie =
-        format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LOGIN_MS / 1000);
+    let cookie = app.cookie(&token, LOGIN_MS / 1000);
     let body = LoggedIn { token, roles: account.roles, expires: app.times.text(expires) };
     with_cookie(json(&body)?, &cookie)
 }
@@ -88,7 +87,7 @@ pub(super) async fn logout(
 ) -> Result<Response, Problem> {
     let over = app.plane.clock().now();
     app.plane.put_token(caller.digest, &caller.user, &[], over).await?;
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let cookie = app.cookie("", 0);
     with_cookie(StatusCode::NO_CONTENT.into_response(), &cookie)
 }
 
@@ -155,6 +154,12 @@ impl Logins for AtDevices {
 }
 
 impl Shared {
+    /// The pages' cookie; it never leaves in clear text where the pages are HTTPS.
+    fn cookie(&self, token: &str, max_age_s: i64) -> String {
+        let secure = if self.https { "; Secure" } else { "" };
+        format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age={max_age_s}")
+    }
+
     /// The account of a user whose password this is.
     async fn checked(
         &self,

@@ -78,7 +78,8 @@ pub(super) struct Line {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Order {
     /// Its id; left out for a quote.
-    order: Option<String>,
+    #[serde(rename = "order")]
+    id: Option<String>,
     /// `quoted open issued collected cancelled`.
     state: String,
     /// What is wanted, with all defaults written out.

@@ -4,18 +4,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, device::Device, today};
 
-async fn fact(lane: &mut Device, kind: &str, more: Value) {
-    let mut event = lane.passage_message(&Value::Null, "taken", 1);
-    for gone in ["grant", "direction", "outcome", "count", "counters", "by"] {
-        event.as_object_mut().expect("an object").remove(gone);
-    }
-    event["type"] = json!(kind);
-    let map = event.as_object_mut().expect("an object");
-    map.extend(more.as_object().cloned().unwrap_or_default());
-    lane.say("event", &event).await;
-    lane.next("event-ack").await;
-}
-
 fn codes(alarms: &Value) -> Vec<String> {
     let rows = alarms["alarms"].as_array().expect("alarms");
     rows.iter().map(|row| row["code"].as_str().expect("a code").to_owned()).collect()
@@ -25,9 +13,9 @@ fn codes(alarms: &Value) -> Vec<String> {
 async fn a_device_raises_an_alarm_once_and_a_person_acknowledges_it() {
     let mut server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    fact(&mut lane, "alarm", json!({ "code": "jam", "active": true })).await;
-    fact(&mut lane, "alarm", json!({ "code": "jam", "active": true })).await;
-    fact(&mut lane, "alarm", json!({ "code": "tailgating", "active": true })).await;
+    lane.fact("alarm", json!({ "code": "jam", "active": true })).await;
+    lane.fact("alarm", json!({ "code": "jam", "active": true })).await;
+    lane.fact("alarm", json!({ "code": "tailgating", "active": true })).await;
     let glass = server.until("two alarms", |s| s["alarms"].as_array().map(Vec::len) == Some(2));
     assert_eq!(glass.await["alarms"][0]["lane"], "n1");
     let told = server.get("/api/v1/alarms").await.body;
@@ -46,11 +34,11 @@ async fn a_device_raises_an_alarm_once_and_a_person_acknowledges_it() {
     let kept = server.get("/api/v1/alarms").await.body;
     assert_eq!(kept["alarms"][0]["acknowledged"]["note"], "sent Li", "{kept}");
     let mut lane = lane.reconnect(&server).await;
-    fact(&mut lane, "alarm", json!({ "code": "jam", "active": false })).await;
+    lane.fact("alarm", json!({ "code": "jam", "active": false })).await;
     server.until("no alarm", |s| s["alarms"] == json!([])).await;
-    fact(&mut lane, "alarm", json!({ "code": "x-vendor", "active": true })).await;
+    lane.fact("alarm", json!({ "code": "x-vendor", "active": true })).await;
     assert_eq!(codes(&server.get("/api/v1/alarms").await.body), ["fault"], "the generic case");
-    fact(&mut lane, "boot", json!({ "reason": "power" })).await;
+    lane.fact("boot", json!({ "reason": "power" })).await;
     server.until("a fresh start", |s| s["alarms"] == json!([])).await;
     let trail = server.get("/api/v1/audit?action=alarm.").await.body;
     assert_eq!(trail["lines"].as_array().map(Vec::len), Some(2), "{trail}");

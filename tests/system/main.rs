@@ -4,12 +4,18 @@
 
 mod alarms;
 mod bad_input;
+mod commands;
 mod demo;
 mod durability;
 mod feed;
 mod foreign;
+mod handheld;
 mod http;
+mod lists;
+mod offline;
+mod orders;
 mod outside_broker;
+mod outside_tls;
 mod pages;
 mod people;
 mod products;

@@ -10,6 +10,7 @@
 mod anchor;
 mod answers;
 mod asked;
+mod clones;
 mod core;
 pub(crate) mod current;
 mod drift;
@@ -44,6 +45,7 @@ use self::{
     anchor::Moment as EventMoment,
     answers::Answers,
     asked::Asked,
+    clones::{Clones, Machine},
     core::{ANSWERS_KEPT, TwinCore},
     drift::Drift,
     numbers::Numbers,
@@ -57,6 +59,7 @@ pub(crate) use self::{
     work::{PassageFact, Reply, Shared, fault},
 };
 use crate::{
+    alerts::Cause,
     api::Reported,
     clock::Stopwatch,
     flow::{Fact, LaneChange},
@@ -154,6 +157,7 @@ pub(crate) struct Twin {
     asked: Asked,
     /// The lane's counters against its passages, in the newest epoch.
     drift: Option<(Epoch, Drift)>,
+    clones: Clones,
     mailbox: usize,
 }
 
@@ -212,6 +216,7 @@ impl Twin {
                 denied: VecDeque::new(),
                 asked: Asked::default(),
                 drift: None,
+                clones: Clones::default(),
                 mailbox,
             }
         })
@@ -262,12 +267,22 @@ impl Twin {
         }
     }
 
+    fn look_for_clones(&mut self, hello: &Hello, now: UnixMs) {
+        let machine = Machine { epoch: hello.epoch.clone(), boot: hello.time.boot };
+        if self.clones.hello(machine, now) {
+            tracing::warn!(device = %self.id, "two machines take turns under one id");
+            let lane = self.core.device.row().lane;
+            self.shared.alerts.set(&Cause::device("clone", self.id.clone(), lane), true);
+        }
+    }
+
     fn hello(&mut self, hello: &Hello, me: &Addr<Self>) {
         let now = self.shared.clock.now();
         let (status, changed) = self.core.hello(hello, now);
         if changed {
             self.presence_changed();
         }
+        self.look_for_clones(hello, now);
         tracing::info!(device = %self.id, ?status, firmware = hello.firmware, "hello");
         let epoch = hello.epoch.clone();
         let read = match &epoch {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{LaneSpec, OUTSIDE, Ways};
 use crate::{
     clock::Clock,
+    tls::DeviceTls,
     turnstile::{BrokerAddress, Stopped, TurnstileConfig},
     virtual_lane::VirtualTurnstile,
 };
@@ -30,10 +31,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts a turnstile for each lane; they connect by themselves until `shutdown`.
+    /// Starts a turnstile for each lane; they connect by themselves, over TLS with `tls`, until
+    /// `shutdown`.
     pub fn start(
         site: &SiteId,
         broker: &BrokerAddress,
+        tls: Option<&DeviceTls>,
         lanes: &[LaneSpec],
         clock: &Clock,
         shutdown: &CancellationToken,
@@ -47,6 +50,7 @@ impl Fleet {
             );
             config.agent.username.clone_from(&spec.username);
             config.agent.password.clone_from(&spec.password);
+            config.agent.tls = tls.cloned();
             let turnstile = VirtualTurnstile::start(config, clock.clone(), shutdown.clone());
             FleetLane { spec: spec.clone(), turnstile: Arc::new(turnstile) }
         };

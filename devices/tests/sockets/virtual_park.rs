@@ -92,7 +92,8 @@ impl Bench {
         let site = SiteId::new("huangshan").unwrap();
         let control = Control::start(&broker.address(), &site).await;
         let shutdown = CancellationToken::new();
-        let fleet = Fleet::start(&site, &broker.address(), lanes, &Clock::default(), &shutdown);
+        let fleet =
+            Fleet::start(&site, &broker.address(), None, lanes, &Clock::default(), &shutdown);
         within("a ready fleet", fleet.ready()).await.unwrap();
         Some(Self { fleet: Arc::new(fleet), control, shutdown, _broker: broker })
     }

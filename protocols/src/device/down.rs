@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A message on `down`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Down {
     /// The answer to a hello.
@@ -30,11 +31,12 @@ pub enum Down {
     Response(Response),
     /// A type that this version does not know; ignored.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 
 /// Whether a device may work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HelloStatus {
     /// It may.
@@ -47,7 +49,7 @@ pub enum HelloStatus {
 }
 
 /// The answer to a hello.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HelloDown {
     /// The session that it answers; of another session it has no effect.
     pub session: Session,
@@ -67,7 +69,7 @@ pub struct HelloDown {
 }
 
 /// The result of a presentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionResult {
     /// Open.
@@ -94,7 +96,7 @@ impl DecisionResult {
 }
 
 /// What the lane shows and says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Show {
     /// The main line.
     pub title: Cow<'static, str>,
@@ -109,7 +111,7 @@ pub struct Show {
 }
 
 /// The answer to a scan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// The scan that it answers.
     pub id: ScanId,
@@ -135,7 +137,7 @@ pub struct Decision {
 }
 
 /// Facts that the ledger has: the device may delete them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EventAck {
     /// Of which event storage.
     pub epoch: Epoch,
@@ -144,7 +146,7 @@ pub struct EventAck {
 }
 
 /// An order to a device. Of another session, late or repeated it has no effect.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandDown {
     /// Its idempotency key.
     pub id: CommandId,
@@ -165,19 +167,20 @@ pub struct CommandDown {
 }
 
 /// The configuration that a device should have: the whole document, applied all or nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigDown {
     /// The session that it is meant for.
     pub session: Session,
     /// Its version; a device that has it already only reports it.
     pub version: u64,
     /// The document: keys as in [`super::DeviceSettings`], vendor keys begin `x-`.
+    #[schemars(with = "super::DeviceSettings")]
     pub config: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What a list holds by now: fetched by `request` `{"what": "list", …}` or over HTTP, verified,
 /// and put in force as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ListDown {
     /// `deny`, `tickets`, `keys` or `park`; a name that the device does not know is ignored.
     pub name: String,
@@ -202,7 +205,7 @@ pub struct ListDown {
 }
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseStatus {
     /// The body has what was asked for.
@@ -223,7 +226,7 @@ pub enum ResponseStatus {
 }
 
 /// The answer to a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Response {
     /// The request.
     pub id: RequestId,

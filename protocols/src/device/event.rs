@@ -1,5 +1,6 @@
 //! Durable facts: what happened at a device. Numbered without gaps, kept until acknowledged.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::up::Credential;
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// `up/event`: one fact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// The time block: when it happened.
     #[serde(flatten)]
@@ -25,7 +26,7 @@ pub struct Event {
 }
 
 /// `up/log`: facts in batches, after an outage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Log {
     /// The device's event storage.
     pub epoch: Epoch,
@@ -34,7 +35,7 @@ pub struct Log {
 }
 
 /// An event within a `log`: the epoch stands once, outside.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LogEvent {
     /// The time block: when it happened.
     #[serde(flatten)]
@@ -47,7 +48,7 @@ pub struct LogEvent {
 }
 
 /// How a passage ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// All persons of the grant passed.
@@ -64,6 +65,7 @@ pub enum Outcome {
     Tailgated,
     /// An outcome that this version does not know: its `count` says how many passed.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 
@@ -83,7 +85,7 @@ impl Outcome {
 }
 
 /// On whose word the barrier opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PassageBy {
     /// The control plane's decision.
@@ -103,6 +105,7 @@ pub enum PassageBy {
     Emergency,
     /// A ground that this version does not know.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 
@@ -123,7 +126,7 @@ impl PassageBy {
 }
 
 /// A lane's cumulative counters since its storage was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sensor {
     /// Persons in.
     #[serde(rename = "in", default)]
@@ -134,7 +137,7 @@ pub struct Sensor {
 }
 
 /// One outcome of one opening.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Passage {
     /// The grant that it ends; none for a free or forced passage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,7 +177,7 @@ pub struct Passage {
 }
 
 /// How a print job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// The printer has begun.
@@ -190,7 +193,7 @@ pub enum JobState {
 }
 
 /// What happened. A type that this version does not know is kept as `Other`, and acknowledged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Body {
     /// An outcome of an opening.
@@ -263,6 +266,7 @@ pub enum Body {
     },
     /// A type that this version does not know.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 

@@ -1,12 +1,13 @@
 //! What a command may say: the ops of `command`, by kind of device, and their arguments.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::ids::{Direction, GateId, GrantId, JobId};
 
 /// How a lane works.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LaneMode {
     /// Each presentation is asked for.
@@ -33,7 +34,7 @@ impl LaneMode {
 }
 
 /// A firmware to be installed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FirmwareManifest {
     /// Its version.
     pub version: String,
@@ -48,7 +49,7 @@ pub struct FirmwareManifest {
 }
 
 /// What is printed, once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PrintJob {
     /// Its key: never printed twice by itself.
     pub job: JobId,
@@ -79,7 +80,7 @@ fn one_person() -> u32 {
 }
 
 /// An order to a device, read: `op` and `args` of a command.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "op", content = "args", rename_all = "snake_case")]
 pub enum Order {
     /// Starts anew.

@@ -1,13 +1,14 @@
 //! The keys of a device's configuration that the contract knows. All are optional: a key left out
 //! has its default. Vendor keys begin `x-`; another unknown key is refused.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::reason::Lang;
 
 /// What a lane decides without the control plane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OfflineMode {
     /// Nothing: everybody is refused, `busy`.
@@ -22,7 +23,7 @@ pub enum OfflineMode {
 }
 
 /// What a turnstile does offline, and how far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OfflineSettings {
     /// What it decides.
@@ -40,22 +41,28 @@ impl Default for OfflineSettings {
 }
 
 /// A device's configuration, read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("patternProperties" = { "^x-": {} }))]
 pub struct DeviceSettings {
     /// How long a decision may take, 200 to 10,000 ms.
+    #[schemars(range(min = 200, max = 10_000))]
     pub ttl_ms: u32,
     /// What is decided without the control plane.
     pub offline: OfflineSettings,
     /// The language of the device's own lines.
     pub lang: Lang,
     /// How loud it speaks, 0 to 100.
+    #[schemars(range(min = 0, max = 100))]
     pub volume: u8,
     /// How closely behind a passage another one is tailgating, 0 to 10,000 ms.
+    #[schemars(range(min = 0, max = 10_000))]
     pub tailgate_ms: u32,
     /// How long somebody may stand in the lane, 1,000 to 600,000 ms.
+    #[schemars(range(min = 1_000, max = 600_000))]
     pub loiter_ms: u32,
     /// How often the device shows that it lives, 1 to 3,600 s; none for what the hello says.
+    #[schemars(range(min = 1, max = 3_600))]
     pub heartbeat_s: Option<u32>,
 }
 

@@ -1,5 +1,6 @@
 //! Uplinks: what a device says.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TTL_DEFAULT_MS;
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// `up/state`, retained; the will is the same with `online: false`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct State {
     /// Connected or gone.
     pub online: bool,
@@ -18,7 +19,7 @@ pub struct State {
 }
 
 /// What a device can take at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Largest packet in bytes.
     #[serde(default)]
@@ -32,7 +33,7 @@ pub struct Limits {
 }
 
 /// `up/hello`: the handshake after each connect.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hello {
     /// The time block: the anchor of this session's clock.
     #[serde(flatten)]
@@ -72,7 +73,7 @@ pub struct Hello {
 }
 
 /// How a credential was presented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
     /// A QR code.
@@ -89,6 +90,7 @@ pub enum CredentialKind {
     ExchangeCode,
     /// A kind that this version does not know: looked up like a bar code.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 
@@ -108,7 +110,7 @@ impl CredentialKind {
 }
 
 /// What was presented. Its `Debug` never shows the data.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Credential {
     /// How.
     #[serde(rename = "type")]
@@ -126,7 +128,7 @@ impl std::fmt::Debug for Credential {
 /// What an attendant or reader has found out since an earlier `more`: `true`, it is confirmed;
 /// `false`, the card or face is not the holder's. Left out: nobody has looked; an attendant's
 /// `false` counts as that.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Confirm {
     /// An attendant has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,7 +142,7 @@ pub struct Confirm {
 }
 
 /// `up/scan`: a presentation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scan {
     /// The time block.
     #[serde(flatten)]
@@ -174,7 +176,7 @@ fn ttl_default_ms() -> u32 {
 }
 
 /// `up/telemetry`: free-form numbers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Telemetry {
     /// The time block.
     #[serde(flatten)]
@@ -185,7 +187,7 @@ pub struct Telemetry {
 }
 
 /// How a command ended at its device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AckStatus {
     /// It has come; the work goes on, and another ack follows.
@@ -202,6 +204,7 @@ pub enum AckStatus {
     Duplicate,
     /// A status that this version does not know.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 
@@ -226,7 +229,7 @@ impl AckStatus {
 }
 
 /// `up/ack`: the answer to a command.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ack {
     /// The time block.
     #[serde(flatten)]
@@ -245,7 +248,7 @@ pub struct Ack {
 
 /// `up/config`: what is in force, as the answer to `config`, after a list was swapped, and after
 /// each hello that was accepted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigReport {
     /// The time block.
     #[serde(flatten)]
@@ -268,7 +271,7 @@ pub struct ConfigReport {
 }
 
 /// `up/request`: a question. What it needs stands beside `what`; see [`super::What`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
     /// The time block.
     #[serde(flatten)]

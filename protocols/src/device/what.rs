@@ -1,12 +1,13 @@
 //! What a device may ask: the kinds of `request`, and what comes back in the response's `body`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Confirm, Credential};
 use crate::ids::{Direction, LaneId, OrderId, ProductId, ScanId, TicketId};
 
 /// A question. An unknown one is answered `invalid`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum What {
     /// The control plane's clock: body `{server_time}`.
@@ -42,8 +43,8 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ticket: Option<TicketId>,
     },
-    /// Handheld: an operator lets somebody pass whom the rules refuse: body as a `decision`, whose
-    /// grant ends in a passage like any other. On the audit trail.
+    /// Handheld: an operator lets somebody pass whom the rules refuse: body as a `decision` without
+    /// a grant; the passage comes as a fact, `by` manual, with the scan. On the audit trail.
     Override {
         /// The operator's token; the role `operator` or `admin`.
         operator: String,
@@ -121,6 +122,7 @@ pub enum What {
     },
     /// Nothing that this version knows.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 
@@ -157,7 +159,7 @@ fn one() -> u16 {
 }
 
 /// A part of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ListChunk {
     /// The list.
     pub name: String,
@@ -174,7 +176,7 @@ pub struct ListChunk {
 }
 
 /// One line of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderLine {
     /// What.
     pub product: ProductId,
@@ -192,7 +194,7 @@ pub struct OrderLine {
 }
 
 /// How an order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderState {
     /// Only a price.
@@ -222,7 +224,7 @@ impl OrderState {
 }
 
 /// A ticket of an order, with what its printout says.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderTicket {
     /// Its number.
     pub ticket: TicketId,
@@ -250,7 +252,7 @@ impl std::fmt::Debug for OrderTicket {
 }
 
 /// An order as its kiosk sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderBody {
     /// Its id; none for a quote.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, NetworkOptions, Packet, QoS};
+use rumqttc::{
+    AsyncClient, Event, LastWill, MqttOptions, NetworkOptions, Packet, QoS, SubscribeFilter,
+};
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use uuid::Uuid;
@@ -26,10 +28,69 @@ impl Device {
     /// Enrols, connects and says hello.
     pub(crate) async fn enrolled(server: &Server, name: &str, lane: &str) -> Self {
         let login = server.enrol(name, lane).await;
+        Self::accepted(server, name, lane, login).await
+    }
+
+    /// Enrols a device of another kind, without a place, connects and says hello.
+    pub(crate) async fn enrolled_as(server: &Server, name: &str, kind: &str) -> Self {
+        let login = server.enrol_as(name, json!({ "kind": kind })).await;
+        Self::accepted(server, name, "n1", login).await
+    }
+
+    async fn accepted(server: &Server, name: &str, lane: &str, login: (String, String)) -> Self {
         let mut device = Self::connect(server.mqtt.clone(), name, lane, login).await;
         let hello = device.hello().await;
         assert_eq!(hello["status"], "accepted", "{hello}");
         device
+    }
+
+    /// Its login, as it got it.
+    pub(crate) fn login(&self) -> &(String, String) {
+        &self.login
+    }
+
+    /// Answers a command.
+    pub(crate) async fn ack(&self, command: &Value, status: &str, more: Value) {
+        let mut ack = json!({
+            "id": command["id"], "status": status,
+            "at": null, "up_ms": 4000, "boot": 1, "clock": "none",
+        });
+        let map = ack.as_object_mut().expect("an object");
+        map.extend(more.as_object().cloned().unwrap_or_default());
+        self.say("ack", &ack).await;
+    }
+
+    /// Asks something, and waits for the answer.
+    pub(crate) async fn ask(&mut self, what: &str, more: Value) -> Value {
+        let id = Uuid::now_v7().to_string();
+        self.ask_again(&id, what, more).await
+    }
+
+    /// Asks with an id of one's own.
+    pub(crate) async fn ask_again(&mut self, id: &str, what: &str, more: Value) -> Value {
+        let mut request = json!({ "id": id, "what": what, "up_ms": 5000, "boot": 1 });
+        let map = request.as_object_mut().expect("an object");
+        map.extend(more.as_object().cloned().unwrap_or_default());
+        self.say("request", &request).await;
+        loop {
+            let response = self.next("response").await;
+            if response["id"] == json!(id) {
+                return response;
+            }
+        }
+    }
+
+    /// A fact of any type, reported and acknowledged.
+    pub(crate) async fn fact(&mut self, kind: &str, more: Value) {
+        self.seq += 1;
+        let mut event = json!({
+            "epoch": self.epoch, "seq": self.seq, "type": kind,
+            "at": null, "up_ms": 3000, "boot": 1, "clock": "none",
+        });
+        let map = event.as_object_mut().expect("an object");
+        map.extend(more.as_object().cloned().unwrap_or_default());
+        self.say("event", &event).await;
+        self.next("event-ack").await;
     }
 
     /// Connects with a login.
@@ -55,7 +116,9 @@ impl Device {
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         events.set_network_options(network);
-        client.subscribe(format!("{base}/down"), QoS::AtLeastOnce).await.expect("queued");
+        let both = [format!("{base}/down"), "sm/1/testpark/_all/down".to_owned()]
+            .map(|topic| SubscribeFilter::new(topic, QoS::AtLeastOnce));
+        client.subscribe_many(both).await.expect("queued");
         let (heard, down) = mpsc::channel(1024);
         let (ready, subscribed) = tokio::sync::oneshot::channel();
         let poll = tokio::spawn(async move {

@@ -1,7 +1,12 @@
 //! What the security tests need besides: certificates made by the program itself, its API over
 //! HTTPS, and devices that knock at the broker's door.
 
-use std::{path::Path, process::Command, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use rcgen::{CertificateParams, KeyPair};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Packet, Transport};
@@ -16,7 +21,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{PATIENCE, Server};
+use super::{PATIENCE, Server, eventually};
 
 /// A certificate and its key in PEM.
 pub(crate) type Own = (String, String);
@@ -55,7 +60,38 @@ impl Site {
 
     /// Starts the program with a profile, and logs in over HTTPS.
     pub(crate) async fn start(&self, profile: &str) -> (Server, Https) {
-        let server = Server::start_bare(&self.config(profile)).await;
+        self.start_with(&self.config(profile)).await
+    }
+
+    /// Starts the program with its virtual fleet; what it tells when it will not.
+    pub(crate) async fn demo(&self, profile: &str) -> Result<Demo, String> {
+        let at = |name: &str| self.path().join(format!("{name}-{profile}"));
+        let (file, data, log) = (at("config"), at("data"), at("log"));
+        std::fs::write(&file, self.config(profile)).expect("written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_shanmen"))
+            .args(["serve", "--demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
+            .args([Path::new("--config"), &file, Path::new("--data"), &data])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).expect("a log"))
+            .spawn()
+            .expect("it starts");
+        let started = eventually("addresses.json", async || {
+            if child.try_wait().expect("asked").is_some() {
+                return Some(Err(std::fs::read_to_string(&log).expect("a log")));
+            }
+            let text = std::fs::read_to_string(data.join("addresses.json")).ok()?;
+            let written: Value = serde_json::from_str(&text).ok()?;
+            Some(Ok(written["http"].as_str()?.to_owned()))
+        })
+        .await;
+        let (ca, token) = (self.ca.clone(), String::new());
+        started.map(|address| Demo { child, https: Https { address, ca, token } })
+    }
+
+    /// Starts the program with a configuration, and logs in over HTTPS.
+    pub(crate) async fn start_with(&self, config: &str) -> (Server, Https) {
+        let server = Server::start_bare(config).await;
         let address = server.http.trim_start_matches("http://").to_owned();
         let mut https = Https { address, ca: self.ca.clone(), token: String::new() };
         let login = std::fs::read_to_string(server.data().join("first-login.json"))
@@ -65,6 +101,19 @@ impl Site {
         assert_eq!(status, 200, "{answer}");
         answer["token"].as_str().expect("a token").clone_into(&mut https.token);
         (server, https)
+    }
+}
+
+/// The program with its virtual fleet.
+pub(crate) struct Demo {
+    child: Child,
+    pub(crate) https: Https,
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -83,6 +132,13 @@ impl Https {
     }
 
     async fn text(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let (head, body) = self.raw(method, path, body).await;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.expect("a status"), body)
+    }
+
+    /// One request; the answer's head and body.
+    pub(crate) async fn raw(&self, method: &str, path: &str, body: &str) -> (String, String) {
         let talk = async {
             let config = security::client(&self.ca, None).expect("a good CA");
             let name = ServerName::try_from("localhost").expect("a name");
@@ -102,8 +158,7 @@ impl Https {
         };
         let answer = timeout(PATIENCE, talk).await.expect("an answer in time");
         let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("a status"), body.to_owned())
+        (head.to_owned(), body.to_owned())
     }
 
     /// How often the broker has refused something for this reason.

@@ -33,7 +33,7 @@ use tokio::sync::broadcast;
 
 use super::super::{Qos, Uplinks};
 use crate::{
-    certificates::Holder,
+    certificates::{Holder, SOON_MS},
     clock::Clock,
     registry::{Registry, Shown},
     security::Profile,
@@ -143,8 +143,8 @@ impl Guests {
             inside.retain(|one| one.number != number);
             inside.len() < before && inside.is_empty()
         });
-        if last {
-            self.inside.remove_if(device, |_, inside| inside.is_empty());
+        // It may have come back in between.
+        if last && self.inside.remove_if(device, |_, inside| inside.is_empty()).is_some() {
             self.uplinks.gone(device);
         }
     }
@@ -207,7 +207,24 @@ impl Guest {
             return Err(("connections", ReasonCode::QuotaExceeded));
         }
         // Again, now that the connection can be cut: it may have been revoked in between.
-        right()
+        right()?;
+        self.warn_of_end(device);
+        Ok(())
+    }
+
+    /// Tells operators in time that a device's certificate runs out: it has to be enrolled anew.
+    fn warn_of_end(&self, device: &str) {
+        let now = self.guests.clock.now();
+        let left_ms = self.holder.as_ref().map(|holder| holder.until.0.saturating_sub(now.0));
+        if let Some(left_ms) = left_ms.filter(|left_ms| *left_ms < SOON_MS)
+            && let Some(known) = self.guests.registry.get(device)
+        {
+            let days = left_ms / 86_400_000;
+            tracing::warn!(device, days, "a device's certificate runs out");
+            let problem =
+                format!("its certificate runs out in {days} days: make a claim, and enrol it anew");
+            known.problem(now, problem);
+        }
     }
 }
 

@@ -11,7 +11,9 @@
 //! of them as `RUST_LOG` says (`info` by default).
 
 mod enrolment;
+mod kiosk;
 mod launch;
+mod printer;
 mod turnstile;
 
 use std::path::PathBuf;
@@ -39,6 +41,10 @@ enum Command {
     Launch(launch::Arguments),
     /// A turnstile in its lane.
     Turnstile(WithConfig),
+    /// A ticket printer.
+    Printer(WithConfig),
+    /// A kiosk that sells tickets; its screen is another program, at the standard streams.
+    Kiosk(WithConfig),
 }
 
 /// What every kind of device is started with.
@@ -65,6 +71,8 @@ fn main() -> anyhow::Result<()> {
             Command::Enrol(claim) => enrolment::run(claim).await,
             Command::Launch(arguments) => launch::run(arguments, until_told()?).await,
             Command::Turnstile(with) => turnstile::run(&with.config, until_told()?).await,
+            Command::Printer(with) => printer::run(&with.config, until_told()?).await,
+            Command::Kiosk(with) => kiosk::run(&with.config, until_told()?).await,
         }
     })
 }
