@@ -29,6 +29,7 @@
 pub mod commands;
 mod counters;
 mod handle;
+mod kind;
 pub mod link;
 pub mod lists;
 pub mod queue;
@@ -37,20 +38,18 @@ pub mod session;
 pub mod settings;
 mod talk;
 mod task;
+mod told;
 mod upkeep;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, atomic::Ordering::Relaxed},
-    task::{Context, Poll},
 };
 
 use serde_json::{Map, Value};
 use shanmen_protocols::{
-    device::{
-        Ack, AckStatus, Body, Decision, DeviceSettings, LaneMode, Order, Response, Telemetry, What,
-    },
-    ids::{CommandId, DeviceId, DeviceKind, RequestId, SiteId},
+    device::{Ack, AckStatus, Body, DeviceSettings, LaneMode, Order, Telemetry, What},
+    ids::{CommandId, DeviceId, DeviceKind, RequestId},
     time::UnixMs,
 };
 use tokio::sync::watch;
@@ -71,160 +70,20 @@ use self::{
 pub use self::{
     counters::AgentStats,
     handle::{AgentHandle, Stopped, start, start_on},
+    kind::{Heard, Kind},
     link::{BrokerAddress, Uplink},
     requests::NoAnswer,
+    told::AgentConfig,
 };
 use crate::{
     clock::Clock,
     firmware::Upkeep,
     lane::Now,
     storage::{KeptList, Start, Storage, Write},
-    tls::DeviceTls,
 };
 
 /// The shelf of what the agent itself keeps.
 const SHELF: &str = "agent";
-
-/// What a device is told before it starts, whatever its kind.
-#[derive(Clone)]
-pub struct AgentConfig {
-    /// Its site.
-    pub site: SiteId,
-    /// Its identity: a level of its topics.
-    pub device: DeviceId,
-    /// Where the broker listens.
-    pub broker: BrokerAddress,
-    /// How it speaks TLS to the broker; none: in clear text.
-    pub tls: Option<DeviceTls>,
-    /// Its user at the broker.
-    pub username: String,
-    /// Its secret at the broker.
-    pub password: String,
-    /// Its serial number, as it says hello.
-    pub serial: String,
-    /// Its model, as it says hello.
-    pub model: String,
-    /// The version of its program, as it says hello.
-    pub firmware: String,
-    /// The settings in force until the control plane sends others.
-    pub settings: DeviceSettings,
-    /// The lists that it wants; others are ignored.
-    pub lists: &'static [&'static str],
-    /// The most facts that it keeps unacknowledged.
-    pub queue_max: usize,
-    /// The shortest pause before it connects again, in milliseconds.
-    pub reconnect_min_ms: u64,
-    /// The longest pause before it connects again, in milliseconds.
-    pub reconnect_max_ms: u64,
-}
-
-impl AgentConfig {
-    /// A configuration with the contract's defaults: no lists, no secret.
-    pub fn new(site: SiteId, device: DeviceId, broker: BrokerAddress) -> Self {
-        Self {
-            username: device.to_string(),
-            password: String::new(),
-            serial: device.to_string(),
-            model: env!("CARGO_PKG_NAME").into(),
-            firmware: env!("CARGO_PKG_VERSION").into(),
-            site,
-            device,
-            broker,
-            tls: None,
-            settings: DeviceSettings::default(),
-            lists: &[],
-            queue_max: queue::QUEUE_MAX_EVENTS,
-            reconnect_min_ms: 1_000,
-            reconnect_max_ms: 60_000,
-        }
-    }
-
-    /// Its MQTT client id, `{site}.{device}`: two sites may share a broker, and a device that
-    /// comes twice throws out its own older connection and no other.
-    pub fn client_id(&self) -> String {
-        format!("{}.{}", self.site, self.device)
-    }
-}
-
-/// Never shows the secret.
-impl std::fmt::Debug for AgentConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AgentConfig")
-            .field("site", &self.site)
-            .field("device", &self.device)
-            .field("broker", &self.broker)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a kind of device hears from its agent, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
-    /// The control plane is in reach and has accepted the device, or is out of reach.
-    Online(bool),
-    /// The answer to a scan; a retained one has no effect, and the kind counts it.
-    Decision {
-        /// The answer.
-        decision: Box<Decision>,
-        /// Whether the broker marked it as retained.
-        retained: bool,
-    },
-    /// Other settings are in force: [`Agent::settings`].
-    Settings,
-    /// A list was swapped: [`Agent::list`].
-    List(String),
-    /// What came of a question.
-    Answer {
-        /// The question.
-        id: RequestId,
-        /// The answer, whatever its status; or none.
-        answer: Result<Box<Response>, NoAnswer>,
-    },
-}
-
-/// A kind of device: its hardware, and what is done with it.
-///
-/// All calls come from one task and must not block; longer work goes into a task of its own that
-/// reports through [`Kind::poll_noticed`].
-pub trait Kind: Send + 'static {
-    /// What the hello says.
-    const KIND: DeviceKind;
-    /// What its hardware notices.
-    type Noticed: Send;
-
-    /// The device starts: what its storage held is on [`Agent::shelf`].
-    fn started(&mut self, agent: &mut Agent);
-
-    /// The next thing that the hardware notices. `Pending` has taken nothing, so that nothing is
-    /// lost when the task turns to something else.
-    fn poll_noticed(&mut self, cx: &mut Context<'_>) -> Poll<Self::Noticed>;
-
-    /// The hardware noticed something.
-    fn noticed(&mut self, agent: &mut Agent, noticed: Self::Noticed);
-
-    /// The agent heard something.
-    fn hear(&mut self, agent: &mut Agent, heard: Heard);
-
-    /// An order that has to be obeyed, once; answered by [`Agent::done`], [`Agent::refuse`] or
-    /// [`Agent::ack`]. `reboot`, `sync`, `diagnose`, `config` and `firmware` are the agent's.
-    fn obey(&mut self, agent: &mut Agent, id: CommandId, order: Order);
-
-    /// When [`Kind::tick`] is due, in milliseconds since boot.
-    fn wake_at_ms(&self) -> Option<u64>;
-
-    /// Time passed.
-    fn tick(&mut self, agent: &mut Agent);
-
-    /// What was decided in this step is kept (`durable`), or cannot be kept since the disk
-    /// refuses: move the hardware now. A kind that must not act without a record looks at `durable`.
-    fn carry_out(&mut self, agent: &mut Agent, durable: bool);
-
-    /// Numbers for the telemetry and for `diagnose`.
-    fn telemetry(&self, values: &mut Map<String, Value>);
-
-    /// The device is shutting down: what is under way ends now.
-    fn stopping(&mut self, agent: &mut Agent);
-}
 
 /// The agent of one device.
 pub struct Agent {

@@ -92,7 +92,18 @@ pub fn start(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> TurnstileHandle {
-    start_on(config, hardware, (Box::new(MemoryStorage), Upkeep::default()), clock, shutdown)
+    start_with(config, hardware, Box::new(MemoryStorage), clock, shutdown)
+}
+
+/// Starts a turnstile that keeps what it has to in `storage`, and never starts itself anew.
+pub fn start_with(
+    config: TurnstileConfig,
+    hardware: Hardware,
+    storage: Box<dyn Storage>,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> TurnstileHandle {
+    start_on(config, hardware, (storage, Upkeep::default()), clock, shutdown)
 }
 
 /// Starts a turnstile on the current runtime. It connects by itself, again and again, until
