@@ -41,7 +41,7 @@ class Device:
         )
         self.client.username_pw_set(enrolled["username"], enrolled["password"])
         if self.broker.scheme == "mqtts":
-            self.client.tls_set_context(ssl.create_default_context(cadata=enrolled["ca"]))
+            self.client.tls_set_context(ssl.create_default_context(cadata=enrolled.get("ca")))
         self.client.on_socket_open = lambda _client, _userdata, opened: opened.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
         )
