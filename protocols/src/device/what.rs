@@ -205,7 +205,7 @@ pub enum OrderState {
     Issued,
     /// The visitor has them.
     Collected,
-    /// Given up, or run out unpaid.
+    /// Given up before it was paid; a state that this version does not know reads as this.
     #[serde(other)]
     Cancelled,
 }
