@@ -1,5 +1,5 @@
-//! `--demo`: a virtual turnstile for every lane that has no device, a box office on the control
-//! plane, and visitors who walk through the park.
+//! `--demo`: a virtual turnstile for every lane that has no device, kiosks, handhelds and printers
+//! at work, a box office on the control plane, and visitors who walk through the park.
 //!
 //! Owns `DATA/demo-fleet.json`, the virtual devices' secrets, so that a restart uses them again.
 //! The turnstiles are devices like any other: claimed, enrolled, and speaking MQTT over sockets.
@@ -7,6 +7,7 @@
 
 mod fleet;
 mod office;
+mod staff;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -18,10 +19,13 @@ use shanmen_devices::{
     tls::DeviceTls,
     turnstile::BrokerAddress,
 };
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
-use self::office::Office;
+use self::{office::Office, staff::Staff};
 use crate::{
     first_login::{self, Login},
     http::Passwords,
@@ -40,6 +44,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Demo {
     stop: CancellationToken,
     day: JoinHandle<()>,
+    staff: JoinSet<()>,
 }
 
 /// Starts fleet and visitors; gives the demo's login.
@@ -64,11 +69,22 @@ pub async fn start(
     let turnstiles = Arc::new(Fleet::start(&site, &broker, tls.as_ref(), &lanes, &clock, &stop));
     let office = Arc::new(Office::of(plane.clone()));
     let plan = ParkPlan::new(lanes, office::on_sale(&plane.park()));
+    let staff = Staff {
+        plane: plane.clone(),
+        fleet: Arc::clone(&turnstiles),
+        office: Arc::clone(&office),
+        products: plan.products.clone(),
+        broker,
+        login: login.clone(),
+        speed,
+        stop: stop.clone(),
+    };
+    let staff = staff.work(data).await.context("the demo's other devices did not enrol")?;
     let first_day = plane.clock().now().0.unsigned_abs();
     tracing::info!(lanes = plan.lanes.len(), products = plan.products.len(), speed, "demo starts");
     let day =
         tokio::spawn(run(plan, turnstiles, office, Pace { speed, seed: first_day }, stop.clone()));
-    Ok((Demo { stop, day }, login))
+    Ok((Demo { stop, day, staff }, login))
 }
 
 /// How the virtual turnstiles speak TLS; none: in clear text.
@@ -99,10 +115,11 @@ async fn run(
 
 impl Demo {
     /// Sends the visitors home and stops the turnstiles.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
         if timeout(STOP_TIMEOUT, self.day).await.is_err() {
             tracing::warn!("some virtual visitors did not go home");
         }
+        self.staff.shutdown().await;
     }
 }

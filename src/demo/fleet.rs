@@ -22,10 +22,10 @@ const CLAIM_MINUTES: u32 = 5;
 
 /// What one turnstile connects with.
 #[derive(Clone, Serialize, Deserialize)]
-struct Secret {
-    device: DeviceId,
-    username: String,
-    password: String,
+pub(super) struct Secret {
+    pub(super) device: DeviceId,
+    pub(super) username: String,
+    pub(super) password: String,
 }
 
 /// Enrols what is missing; gives all lanes that a virtual turnstile serves.
@@ -80,20 +80,24 @@ async fn enrol(plane: &ControlPlane, lane: &Lane) -> Result<Secret, Fault> {
     let device = DeviceId::new(&format!("demo-{}", lane.id))
         .or_else(|_| DeviceId::new(lane.id.as_str()))
         .map_err(|fault| Fault::Invalid(fault.to_string()))?;
-    let request = ClaimRequest {
-        device,
-        kind: DeviceKind::Turnstile,
-        gate: None,
-        lane: Some(lane.id.clone()),
-        minutes: Some(CLAIM_MINUTES),
-    };
+    enrol_device(plane, device, DeviceKind::Turnstile, Some(lane.id.clone())).await
+}
+
+/// Enrols a virtual device of any kind.
+pub(super) async fn enrol_device(
+    plane: &ControlPlane,
+    device: DeviceId,
+    kind: DeviceKind,
+    lane: Option<LaneId>,
+) -> Result<Secret, Fault> {
+    let serial = format!("VIRTUAL-{device}");
+    let request = ClaimRequest { device, kind, gate: None, lane, minutes: Some(CLAIM_MINUTES) };
     let claim = plane.claim(request, USER).await?;
-    let serial = format!("VIRTUAL-{}", lane.id);
     let model = "virtual".to_owned();
     let request = EnrolRequest { claim: claim.claim, serial, model, csr: None };
     let enrolled = plane.enrol(request).await?;
     // The demo is refused where devices have certificates.
-    let password = enrolled.password.ok_or(Fault::NotFound("secret of a virtual turnstile"))?;
+    let password = enrolled.password.ok_or(Fault::NotFound("secret of a virtual device"))?;
     Ok(Secret { device: enrolled.device, username: enrolled.username, password })
 }
 

@@ -309,8 +309,8 @@ impl ControlPlane {
             let configured = self.0.shared.configs.of(&id).and_then(|config| {
                 DeviceSettings::read(&config.config).ok().and_then(|settings| settings.heartbeat_s)
             });
-            let beat_s = configured.unwrap_or(0).max(self.0.shared.heartbeat_s);
-            let beat_ms = i64::from(beat_s) * 1_000;
+            let seconds = configured.unwrap_or(0).max(self.0.shared.heartbeat_s);
+            let beat_ms = i64::from(seconds) * 1_000;
             let live = device.live();
             let silent = live.online
                 && live.last_seen.is_some_and(|seen| SILENT_BEATS * beat_ms < now.since_ms(seen));
