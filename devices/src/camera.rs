@@ -12,7 +12,8 @@
 //!
 //! Measured on 640×480 synthetic pictures (`tests/camera`), 20 of each class and code, a signed code
 //! (about 300 characters) and a short one (16 characters); the number read, and the mean time of a
-//! try on one of two cores that were busy with other work. Live: within six frames alike. `rqrr` is asked first, then `rxing`; the looks are
+//! try on one of two cores that were busy with other work. Live: within six frames alike. `rqrr` is
+//! asked first, then `rxing`; the looks are
 //! those of [`decode`]. Ask for 2 px a module or more, and a lens in focus.
 //!
 //! | class | code | rqrr | rxing | rqrr, all looks | both, all looks | live, 6 frames |
