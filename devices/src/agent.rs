@@ -23,6 +23,7 @@
 //! | [`settings`] | the configuration in force |
 //! | [`lists`] | the lists in force, and how new ones come |
 //! | [`requests`] | questions that wait for their answer |
+//! | `upkeep` | orders that end in another start |
 //! | `talk`, `task` | what is said and heard; the task that runs it all |
 
 pub mod commands;
@@ -36,6 +37,7 @@ pub mod session;
 pub mod settings;
 mod talk;
 mod task;
+mod upkeep;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -64,15 +66,17 @@ use self::{
     requests::Requests,
     session::Handshake,
     settings::Settings,
+    upkeep::Owed,
 };
 pub use self::{
     counters::AgentStats,
-    handle::{AgentHandle, Stopped, start},
+    handle::{AgentHandle, Stopped, start, start_on},
     link::{BrokerAddress, Uplink},
     requests::NoAnswer,
 };
 use crate::{
     clock::Clock,
+    firmware::Upkeep,
     lane::Now,
     storage::{KeptList, Start, Storage, Write},
     tls::DeviceTls,
@@ -254,6 +258,8 @@ pub struct Agent {
     outbox: Vec<(Uplink, Vec<u8>)>,
     heard: VecDeque<Heard>,
     orders: VecDeque<(CommandId, Order)>,
+    upkeep: Upkeep,
+    owed: Owed,
     counters: Arc<Counters>,
     status: watch::Sender<Status>,
 }
@@ -262,7 +268,7 @@ impl Agent {
     fn new(
         config: AgentConfig,
         kind: DeviceKind,
-        mut storage: Box<dyn Storage>,
+        (mut storage, upkeep): (Box<dyn Storage>, Upkeep),
         clock: Clock,
         counters: Arc<Counters>,
         status: watch::Sender<Status>,
@@ -270,7 +276,7 @@ impl Agent {
         let mut kept = storage.kept();
         let own = kept.shelves.remove(SHELF).unwrap_or_default();
         let seen = own.get("commands").and_then(|json| serde_json::from_str(json).ok());
-        Self {
+        let mut agent = Self {
             kind,
             topics: Topics::new(&config.site, &config.device),
             clock,
@@ -295,10 +301,14 @@ impl Agent {
             outbox: Vec::new(),
             heard: VecDeque::new(),
             orders: VecDeque::new(),
+            upkeep,
+            owed: Owed::default(),
             counters,
             status,
             config,
-        }
+        };
+        agent.upkeep_started(own.get("reboot").map(String::as_str));
+        agent
     }
 
     /// The device.

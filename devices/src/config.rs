@@ -16,6 +16,13 @@
 //! cert = "n1.cert.pem"               # with key, where devices have certificates
 //! key = "n1.key.pem"
 //!
+//! [machine]
+//! reboot = ["/sbin/reboot"]          # optional: without it the order is refused
+//!
+//! [firmware]                         # optional: whoever starts the device starts its `current`
+//! folder = "/opt/shanmen-device"
+//! key = "8f3c…"                      # the vendor's public key, Ed25519, 32 bytes in hex
+//!
 //! [settings]                         # until the control plane sends others: see its `config`
 //! ttl_ms = 1500
 //! ```
@@ -30,6 +37,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+use ed25519_dalek::VerifyingKey;
 use serde::de::DeserializeOwned;
 use shanmen_protocols::{
     device::DeviceSettings,
@@ -41,6 +50,7 @@ use toml::{Table, Value};
 
 use crate::{
     agent::{AgentConfig, BrokerAddress, queue::QUEUE_MAX_EVENTS},
+    firmware::{FileSlot, Firmware, Machine, SystemMachine, Upkeep},
     tls::DeviceTls,
 };
 
@@ -170,6 +180,39 @@ impl ConfigFile {
         Some(Common { agent, data: data?, clock })
     }
 
+    /// Takes what keeps the machine and the program going.
+    pub fn upkeep(&mut self) -> Upkeep {
+        let machine = SystemMachine::new(self.get("machine.reboot").unwrap_or_default());
+        let machine = machine.map(|machine| -> Box<dyn Machine> { Box::new(machine) });
+        let (folder, key) =
+            (self.get::<PathBuf>("firmware.folder"), self.get::<String>("firmware.key"));
+        let firmware = match (folder, key) {
+            (None, None) => None,
+            (Some(folder), Some(key)) => self.firmware(&folder, &key),
+            _ => {
+                self.fault("firmware", "folder and key belong together: name both or none");
+                None
+            }
+        };
+        Upkeep { machine, firmware }
+    }
+
+    fn firmware(&mut self, folder: &Path, key: &str) -> Option<Firmware> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(key.as_bytes()).ok();
+        let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
+        let Some(vendor) = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok()) else {
+            self.fault("firmware.key", "an Ed25519 public key is wanted: 32 bytes in hex");
+            return None;
+        };
+        match FileSlot::new(self.beside(folder)) {
+            Ok(slot) => Some(Firmware::new(Box::new(slot), vendor)),
+            Err(error) => {
+                self.fault("firmware.folder", error);
+                None
+            }
+        }
+    }
+
     fn data(&mut self) -> Option<PathBuf> {
         let folder = self.need::<PathBuf>("data", "\"/var/lib/shanmen-device\"")?;
         let folder = self.beside(&folder);
@@ -194,6 +237,9 @@ impl ConfigFile {
     }
 
     fn broker(&mut self) -> (Option<BrokerAddress>, Option<DeviceTls>) {
+        let for_tls = self.table.get("broker").and_then(Value::as_table).is_some_and(|section| {
+            ["ca", "cert", "key"].iter().any(|key| section.contains_key(*key))
+        });
         let url = self.need::<String>("broker.url", "\"mqtts://gates.example:8883\"");
         let (ca, cert, key) =
             (self.pem("broker.ca"), self.pem("broker.cert"), self.pem("broker.key"));
@@ -203,7 +249,7 @@ impl ConfigFile {
             return (None, None);
         };
         if !is_tls {
-            if ca.is_some() || cert.is_some() || key.is_some() {
+            if for_tls {
                 self.fault("broker.url", "with ca, cert or key it has to begin with mqtts://");
             }
             return (Some(address), None);

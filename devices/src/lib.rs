@@ -6,6 +6,7 @@
 //! | [`agent`] | what every kind of device does alike: connection, facts, commands, lists |
 //! | [`storage`] | what is kept over a restart |
 //! | [`offline`] | what a lane decides without the control plane |
+//! | [`firmware`] | a new program for a device, and starting its machine anew |
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
@@ -26,6 +27,7 @@ pub mod agent;
 pub mod clock;
 pub mod config;
 pub mod enrol;
+pub mod firmware;
 pub mod hardware;
 pub mod kiosk;
 pub mod lane;

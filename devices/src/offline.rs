@@ -178,6 +178,9 @@ impl Offline {
 
     /// Decides. What a grant counts is kept in the same step.
     pub fn judge(&mut self, agent: &mut Agent, shown: &Shown<'_>) -> OwnVerdict {
+        if agent.is_online() && agent.lists_are_current() {
+            self.are_current(agent); // It is only slow.
+        }
         let now = agent.true_time();
         let ground = Ground {
             settings: agent.settings().offline,

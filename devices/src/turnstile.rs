@@ -18,6 +18,7 @@ pub use crate::agent::{BrokerAddress, Stopped};
 use crate::{
     agent::{self, AgentConfig, AgentHandle},
     clock::Clock,
+    firmware::Upkeep,
     hardware::Hardware,
     storage::{MemoryStorage, Storage},
 };
@@ -91,20 +92,20 @@ pub fn start(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> TurnstileHandle {
-    start_with(config, hardware, Box::new(MemoryStorage), clock, shutdown)
+    start_on(config, hardware, (Box::new(MemoryStorage), Upkeep::default()), clock, shutdown)
 }
 
 /// Starts a turnstile on the current runtime. It connects by itself, again and again, until
-/// `shutdown` is cancelled.
-pub fn start_with(
+/// `shutdown` is cancelled: by others, or by itself to be started anew.
+pub fn start_on(
     config: TurnstileConfig,
     hardware: Hardware,
-    storage: Box<dyn Storage>,
+    machine: (Box<dyn Storage>, Upkeep),
     clock: Clock,
     shutdown: CancellationToken,
 ) -> TurnstileHandle {
     let counters = Arc::new(Counters::default());
     let kind = Turnstile::new(&config, hardware, Arc::clone(&counters));
-    let agent = agent::start(config.agent, kind, storage, clock, shutdown);
+    let agent = agent::start_on(config.agent, kind, machine, clock, shutdown);
     TurnstileHandle { agent, counters }
 }

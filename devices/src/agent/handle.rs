@@ -6,7 +6,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{Agent, AgentConfig, AgentStats, Kind, counters::Counters, task::Task};
-use crate::{clock::Clock, storage::Storage};
+use crate::{clock::Clock, firmware::Upkeep, storage::Storage};
 
 /// What others may wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,9 +76,22 @@ pub fn start<K: Kind>(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> AgentHandle {
+    start_on(config, kind, (storage, Upkeep::default()), clock, shutdown)
+}
+
+/// [`start`] on a machine that can be started anew, or whose program can be renewed: then
+/// `shutdown` is cancelled by the device itself too, and whoever started it starts it again.
+pub fn start_on<K: Kind>(
+    config: AgentConfig,
+    kind: K,
+    (storage, upkeep): (Box<dyn Storage>, Upkeep),
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> AgentHandle {
     let counters = Arc::new(Counters::default());
     let (status_tx, status) = watch::channel(Status::default());
-    let agent = Agent::new(config, K::KIND, storage, clock, Arc::clone(&counters), status_tx);
+    let agent =
+        Agent::new(config, K::KIND, (storage, upkeep), clock, Arc::clone(&counters), status_tx);
     let task = Task { agent, kind };
     AgentHandle { counters, status, task: tokio::spawn(task.run(shutdown)) }
 }

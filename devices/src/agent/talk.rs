@@ -148,6 +148,7 @@ impl Agent {
                 self.say(Uplink::Request, &request);
             }
             self.report_config(None);
+            self.upkeep_accepted();
             let wants_lists = !self.config.lists.is_empty();
             self.lists_at_ms = wants_lists.then(|| now_ms + LISTS_EVERY_MS);
         } else if answer.session != *self.handshake.session() {
@@ -222,9 +223,8 @@ impl Agent {
                 report(&mut values);
                 self.ack(id, AckStatus::Done, None, Some(Value::Object(values)));
             }
-            Order::Reboot {} | Order::Firmware(_) => {
-                self.refuse(id, "this device cannot: its program is started by hand");
-            }
+            Order::Reboot {} => self.order_reboot(id),
+            Order::Firmware(manifest) => self.order_firmware(id, manifest),
             other => return Some(other),
         }
         None

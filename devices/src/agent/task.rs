@@ -11,7 +11,7 @@ use std::{
 
 use rand::RngExt as _;
 use rumqttc::{ConnectionError, Event as Mqtt, EventLoop, Outgoing, Packet};
-use shanmen_protocols::device::Body;
+use shanmen_protocols::{device::Body, ids::CommandId};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -33,6 +33,7 @@ pub(super) struct Task<K: Kind> {
 /// What woke the task, beside the connection.
 enum Woken<N> {
     Noticed(N),
+    Fetched(CommandId, Result<(), String>),
     Timer,
 }
 
@@ -94,15 +95,20 @@ impl<K: Kind> Task<K> {
     ) -> Option<F::Output> {
         loop {
             let wake_at = self.wake_at_ms().map(|at_ms| self.agent.clock.instant_at(at_ms));
-            let kind = &mut self.kind;
+            if self.agent.owed.leaves {
+                shutdown.cancel();
+            }
+            let (agent, kind) = (&mut self.agent, &mut self.kind);
             let woken = tokio::select! {
                 () = shutdown.cancelled() => return None,
                 output = other.as_mut() => return Some(output),
                 noticed = poll_fn(|cx| kind.poll_noticed(cx)) => Woken::Noticed(noticed),
+                (id, result) = poll_fn(|cx| agent.poll_upkeep(cx)) => Woken::Fetched(id, result),
                 () = until(wake_at), if wake_at.is_some() => Woken::Timer,
             };
             match woken {
                 Woken::Noticed(noticed) => self.kind.noticed(&mut self.agent, noticed),
+                Woken::Fetched(id, result) => self.agent.fetched(id, result),
                 Woken::Timer => self.timers(),
             }
             self.settle().await;
@@ -124,6 +130,7 @@ impl<K: Kind> Task<K> {
             let durable = self.agent.commit().await;
             self.agent.flush();
             self.kind.carry_out(&mut self.agent, durable);
+            self.agent.carry_out_upkeep();
             if self.agent.is_settled() {
                 return;
             }
@@ -138,6 +145,7 @@ impl<K: Kind> Task<K> {
             self.kind.wake_at_ms(),
             agent.handshake.wake_at_ms(),
             agent.requests.wake_at_ms(),
+            agent.upkeep_wake_at_ms(),
             queue,
             agent.handshake.is_accepted().then_some(agent.lists_at_ms).flatten(),
         ];
@@ -162,6 +170,7 @@ impl<K: Kind> Task<K> {
         }
         agent.requests_due(now_ms);
         agent.lists_due(now_ms);
+        agent.upkeep_due(now_ms);
         if agent.handshake.is_accepted() && agent.queue.overdue(now_ms) {
             bump(&agent.counters.fact_resends);
             agent.send_backlog();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -9,10 +10,11 @@ use rumqttc::{AsyncClient, Event as Mqtt, MqttOptions, NetworkOptions, Packet, Q
 use shanmen_devices::turnstile::BrokerAddress;
 use shanmen_protocols::{
     device::{
-        Body, Decision, DecisionResult, Down, Event, EventAck, Hello, HelloDown, HelloStatus, Log,
-        Scan, Show, State,
+        Ack, Body, CHUNK_MAX_BYTES, CommandDown, ConfigReport, Decision, DecisionResult, Down,
+        Event, EventAck, Hello, HelloDown, HelloStatus, ListChunk, ListDown, Log, Order, Request,
+        Response, ResponseStatus, Scan, Show, State, What,
     },
-    ids::{DeviceId, Epoch, GrantId, SiteId},
+    ids::{CommandId, DeviceId, Epoch, GrantId, Session, SiteId},
     reason::{Lang, Reason},
     time::UnixMs,
     topic::{self, UpKind, parse_uplink},
@@ -56,11 +58,18 @@ pub(crate) struct Seen {
     /// Facts kept, in the order of arrival, repeats included.
     pub(crate) facts: Vec<(u64, Body)>,
     pub(crate) facts_lost: usize,
+    pub(crate) acks: Vec<Ack>,
+    pub(crate) reports: Vec<ConfigReport>,
+    /// The grants that went out.
+    pub(crate) grants: Vec<GrantId>,
 }
 
 pub(crate) struct Control {
     orders: watch::Sender<Orders>,
     seen: watch::Receiver<Seen>,
+    client: AsyncClient,
+    site: SiteId,
+    lists: Arc<Mutex<HashMap<String, (ListDown, String)>>>,
     task: JoinHandle<()>,
 }
 
@@ -72,6 +81,7 @@ struct Plane {
     seen: watch::Sender<Seen>,
     late: Option<Decision>,
     kept: HashMap<DeviceId, BTreeSet<u64>>,
+    lists: Arc<Mutex<HashMap<String, (ListDown, String)>>>,
 }
 
 impl Control {
@@ -81,8 +91,10 @@ impl Control {
         let (orders, orders_rx) = watch::channel(first);
         let (seen_tx, seen) = watch::channel(Seen::default());
         let (subscribed_tx, mut subscribed) = watch::channel(false);
+        let lists = Arc::new(Mutex::new(HashMap::new()));
         let mut plane = Plane {
-            client,
+            client: client.clone(),
+            lists: Arc::clone(&lists),
             site: site.clone(),
             broker: broker.clone(),
             orders: orders_rx,
@@ -107,7 +119,7 @@ impl Control {
             }
         });
         subscribed.wait_for(|done| *done).await.unwrap();
-        Self { orders, seen, task }
+        Self { orders, seen, client, site: site.clone(), lists, task }
     }
 
     pub(crate) fn order(&self, change: impl FnOnce(&mut Orders)) {
@@ -116,6 +128,43 @@ impl Control {
 
     pub(crate) fn seen(&self) -> Seen {
         self.seen.borrow().clone()
+    }
+
+    /// Says something to a device.
+    pub(crate) fn say(&self, device: &DeviceId, down: &Down) {
+        let payload = serde_json::to_vec(down).unwrap();
+        let topic = topic::down(&self.site, device);
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).unwrap();
+    }
+
+    /// Says something to every device.
+    pub(crate) fn say_to_all(&self, down: &Down) {
+        let payload = serde_json::to_vec(down).unwrap();
+        let topic = topic::all_down(&self.site);
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).unwrap();
+    }
+
+    /// A command of a session.
+    pub(crate) fn command(session: Option<&Session>, order: &Order) -> CommandDown {
+        let (op, args) = order.write();
+        let (id, session, at) = (CommandId::fresh(), session.cloned(), Some(now()));
+        CommandDown { id, session, at, op, args, ttl_ms: 5_000 }
+    }
+
+    /// Announces a list; its chunks are there to be asked for.
+    pub(crate) fn list(&self, device: &DeviceId, name: &str, version: u64, text: &str) {
+        let list = ListDown {
+            name: name.into(),
+            version,
+            base: None,
+            sha256: shanmen_devices::agent::lists::sha256(text),
+            count: text.lines().count().try_into().unwrap(),
+            bytes: text.len().try_into().unwrap(),
+            add: Vec::new(),
+            remove: Vec::new(),
+        };
+        self.lists.lock().unwrap().insert(name.into(), (list.clone(), text.to_owned()));
+        self.say(device, &Down::List(list));
     }
 
     /// Waits until it has seen what is wanted.
@@ -132,7 +181,14 @@ impl Drop for Control {
     }
 }
 
-fn connection(broker: &BrokerAddress, client_id: &str) -> (AsyncClient, rumqttc::EventLoop) {
+pub(crate) fn now() -> UnixMs {
+    shanmen_devices::clock::Clock::default().unix().unwrap()
+}
+
+pub(crate) fn connection(
+    broker: &BrokerAddress,
+    client_id: &str,
+) -> (AsyncClient, rumqttc::EventLoop) {
     let mut options = MqttOptions::new(client_id, &broker.host, broker.port);
     options.set_max_packet_size(64 * 1024, 64 * 1024).set_inflight(1_000);
     let (client, mut eventloop) = AsyncClient::new(options, 10_000);
@@ -162,8 +218,37 @@ impl Plane {
                 let facts = log.events.into_iter().map(|event| (event.seq, event.body)).collect();
                 self.facts(&device, log.epoch, facts);
             }
-            _ => {}
+            UpKind::Ack => {
+                let ack = serde_json::from_slice(payload).unwrap();
+                self.seen.send_modify(|seen| seen.acks.push(ack));
+            }
+            UpKind::Config => {
+                let report = serde_json::from_slice(payload).unwrap();
+                self.seen.send_modify(|seen| seen.reports.push(report));
+            }
+            UpKind::Request => self.request(&device, serde_json::from_slice(payload).unwrap()),
+            UpKind::Telemetry => {}
         }
+    }
+
+    fn request(&self, device: &DeviceId, request: Request) {
+        let What::List { name, offset, version } = request.what else { panic!("{request:?}") };
+        let lists = self.lists.lock().unwrap();
+        let (list, text) = &lists[&name];
+        assert!(version.is_none_or(|version| version == list.version));
+        let from = usize::try_from(offset).unwrap();
+        let part = &text.as_bytes()[from..text.len().min(from + CHUNK_MAX_BYTES)];
+        let chunk = ListChunk {
+            name,
+            version: list.version,
+            offset,
+            bytes: list.bytes,
+            sha256: list.sha256.clone(),
+            data: data_encoding::BASE64.encode(part),
+        };
+        let body = serde_json::to_value(chunk).unwrap().as_object().unwrap().clone();
+        let status = ResponseStatus::Ok;
+        self.say(device, &Down::Response(Response { id: request.id, status, reason: None, body }));
     }
 
     fn say(&self, device: &DeviceId, down: &Down) {
@@ -178,7 +263,7 @@ impl Plane {
             session,
             status: if pending { HelloStatus::Pending } else { HelloStatus::Accepted },
             reason: None,
-            server_time: UnixMs(0),
+            server_time: now(),
             heartbeat_s: 1,
             acked: self.upto(device),
             retry_s: 1,
@@ -202,7 +287,7 @@ impl Plane {
             _ => on_ticket.and_then(|(persons, _)| persons.parse().ok()).unwrap_or(1),
         };
         let decision = decision(&scan, persons);
-        let down = Down::Decision(decision.clone());
+        let (grant, down) = (decision.grant, Down::Decision(decision.clone()));
         match manner {
             Manner::GrantTooLate => self.late = Some(decision),
             Manner::SecondTime if scan.attempt == 1 => {}
@@ -215,7 +300,10 @@ impl Plane {
                 self.say(device, &down);
             }
         }
-        self.seen.send_modify(|seen| seen.scans.push(scan));
+        self.seen.send_modify(|seen| {
+            seen.grants.extend(grant);
+            seen.scans.push(scan);
+        });
     }
 
     /// Takes the device's place at the broker, and leaves the decision there for its return.

@@ -4,6 +4,7 @@
 
 mod broker;
 mod control;
+mod program;
 mod turnstile;
 mod virtual_park;
 

@@ -3,6 +3,7 @@
 //! ```text
 //! shanmen-device enrol --server https://gates.example --claim CODE --lane north-1 --out lane.toml
 //! shanmen-device turnstile --config lane.toml
+//! shanmen-device launch --firmware /opt/shanmen-device -- turnstile --config lane.toml
 //! ```
 //!
 //! A kind of device is one file beside this one and one line in [`Command`]. It runs until SIGTERM
@@ -11,6 +12,7 @@
 
 mod enrolment;
 mod kiosk;
+mod launch;
 mod printer;
 mod turnstile;
 
@@ -35,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Trades a one-time claim for the file that the other commands read.
     Enrol(enrolment::Arguments),
+    /// Starts the program in force of a firmware folder, and takes a broken one back.
+    Launch(launch::Arguments),
     /// A turnstile in its lane.
     Turnstile(WithConfig),
     /// A ticket printer.
@@ -65,6 +69,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match arguments.command {
             Command::Enrol(claim) => enrolment::run(claim).await,
+            Command::Launch(arguments) => launch::run(arguments, until_told()?).await,
             Command::Turnstile(with) => turnstile::run(&with.config, until_told()?).await,
             Command::Printer(with) => printer::run(&with.config, until_told()?).await,
             Command::Kiosk(with) => kiosk::run(&with.config, until_told()?).await,

@@ -10,16 +10,17 @@
 //! driver = "virtual"      # lines of JSON on the standard streams
 //! ```
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use anyhow::Context as _;
 use shanmen_devices::{
     clock::Clock,
     config::ConfigFile,
+    firmware::Upkeep,
     hardware::Hardware,
     offline, pipe,
-    storage::SqliteStorage,
-    turnstile::{TurnstileConfig, start_with},
+    storage::{SqliteStorage, Storage},
+    turnstile::{TurnstileConfig, start_on},
 };
 use shanmen_protocols::ids::LaneId;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     let lane = file.need::<LaneId>("lane", "\"north-1\"");
     let free_exit = file.get::<bool>("free_exit").unwrap_or(false);
     let hardware = hardware(&mut file);
+    let upkeep = file.upkeep();
     file.finish()?;
     let (Some(common), Some(lane), Some(hardware)) = (common, lane, hardware) else {
         anyhow::bail!("{}: it cannot be read", path.display());
@@ -39,36 +41,23 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     agent.model = "shanmen-device turnstile".into();
     agent.lists = offline::LISTS;
     let storage = SqliteStorage::open(&common.data.join("device.db"))?;
-    let hardware = hardware.start()?;
+    let hardware = hardware().context("the hardware cannot be started")?;
     let device = agent.device.clone();
     let config = TurnstileConfig { agent, lane, scan_at_least_once: false, free_exit };
-    let turnstile =
-        start_with(config, hardware, Box::new(storage), Clock::boot(common.clock), shutdown);
+    let machine: (Box<dyn Storage>, Upkeep) = (Box::new(storage), upkeep);
+    let turnstile = start_on(config, hardware, machine, Clock::boot(common.clock), shutdown);
     info!(%device, "turnstile works");
     turnstile.stopped().await;
     info!(%device, "turnstile stopped");
     Ok(())
 }
 
-/// The hardware that the file names, not started yet.
-enum Drivers {
-    Virtual,
-}
-
-fn hardware(file: &mut ConfigFile) -> Option<Drivers> {
-    match file.need::<String>("hardware.driver", "\"virtual\"")?.as_str() {
-        "virtual" => Some(Drivers::Virtual),
-        _ => {
-            file.fault("hardware.driver", "unknown driver: use \"virtual\"");
-            None
-        }
+/// The hardware that the file names, to be started when the whole file is good.
+fn hardware(file: &mut ConfigFile) -> Option<fn() -> io::Result<Hardware>> {
+    let driver = file.need::<String>("hardware.driver", "\"virtual\"")?;
+    if driver == "virtual" {
+        return Some(pipe::on_standard_streams);
     }
-}
-
-impl Drivers {
-    fn start(self) -> anyhow::Result<Hardware> {
-        match self {
-            Self::Virtual => pipe::on_standard_streams().context("no thread for the pipe"),
-        }
-    }
+    file.fault("hardware.driver", "unknown driver: use \"virtual\"");
+    None
 }
