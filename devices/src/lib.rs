@@ -10,7 +10,7 @@
 //! | [`hardware`] | the driver traits: barrier, display, scanner, passage sensor |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
-//! | [`print`] | tickets on paper: layout, printer languages, the printer's connection |
+//! | [`print`](mod@print) | tickets on paper: layout, printer languages, the printer's connection |
 //! | [`printer`] | a printer: jobs that are never printed twice, behind an agent |
 //! | [`kiosk`] | a kiosk: orders that survive a power cut, a payment, a screen |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
