@@ -26,6 +26,7 @@ use self::{front::Front, kind::Kiosk, payment::Payment};
 use crate::{
     agent::{self, AgentConfig, AgentHandle},
     clock::Clock,
+    firmware::Upkeep,
     printer::PrinterSettings,
     storage::Storage,
 };
@@ -37,10 +38,10 @@ pub fn start(
     printer: &PrinterSettings,
     front: Front,
     payment: Arc<dyn Payment>,
-    storage: Box<dyn Storage>,
+    machine: (Box<dyn Storage>, Upkeep),
     clock: Clock,
     shutdown: CancellationToken,
 ) -> AgentHandle {
     let kiosk = Kiosk::new(printer.words.clone(), printer.stock, front, printer.worker(), payment);
-    agent::start(agent, kiosk, storage, clock, shutdown)
+    agent::start_on(agent, kiosk, machine, clock, shutdown)
 }

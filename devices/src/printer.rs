@@ -30,6 +30,7 @@ use self::{
 use crate::{
     agent::{self, AgentConfig, AgentHandle},
     clock::Clock,
+    firmware::Upkeep,
     print::{
         driver::{Manner, Printer},
         raster::DOTS_MAX,
@@ -140,12 +141,12 @@ impl PrinterSettings {
 pub fn start(
     agent: AgentConfig,
     settings: PrinterSettings,
-    storage: Box<dyn Storage>,
+    machine: (Box<dyn Storage>, Upkeep),
     clock: Clock,
     shutdown: CancellationToken,
 ) -> AgentHandle {
     let worker = settings.worker();
-    agent::start(agent, PrinterKind::new(settings, worker), storage, clock, shutdown)
+    agent::start_on(agent, PrinterKind::new(settings, worker), machine, clock, shutdown)
 }
 
 /// What a `print` command wants printed, and how often.

@@ -340,6 +340,12 @@ impl Kind for Kiosk {
     fn carry_out(&mut self, agent: &mut Agent, durable: bool) {
         for act in std::mem::take(&mut self.to_do) {
             match act {
+                // Nothing is begun, and no code used up, that is forgotten after a restart.
+                Act::Ask(order, What::Order { .. } | What::Redeem { .. }) if !durable => {
+                    let why = Some("the disk refuses the record".to_owned());
+                    let refused = Answer::Refused(ResponseStatus::Invalid, why);
+                    self.order(agent, order, Event::Answer(refused));
+                }
                 Act::Ask(order, what) => self.ask(agent, order, what),
                 // Without a record money could move that nobody knows of after a restart.
                 Act::Pay(order, asked) if durable => self.pay(order, asked),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use shanmen_devices::{
     agent::{AgentConfig, AgentHandle},
     clock::Clock,
+    firmware::Upkeep,
     kiosk::{
         self,
         front::{Front, Screen, Shown, Wish},
@@ -180,7 +181,7 @@ impl Hall {
             &self.printer,
             front,
             payment,
-            Box::new(storage),
+            (Box::new(storage), Upkeep::default()),
             Clock::default(),
             stop.clone(),
         );

@@ -3,6 +3,7 @@
 use shanmen_devices::{
     agent::{AgentConfig, AgentHandle},
     clock::Clock,
+    firmware::Upkeep,
     print::{
         driver::Manner,
         sink::Place,
@@ -56,7 +57,8 @@ impl Bench {
 
     fn printer_with(&self, storage: Box<dyn Storage>, stop: &CancellationToken) -> AgentHandle {
         let (agent, settings) = (self.agent.clone(), self.settings.clone());
-        printer::start(agent, settings, storage, Clock::default(), stop.clone())
+        let machine = (storage, Upkeep::default());
+        printer::start(agent, settings, machine, Clock::default(), stop.clone())
     }
 
     fn print(&self, job: JobId) -> shanmen_protocols::ids::CommandId {

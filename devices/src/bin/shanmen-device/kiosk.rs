@@ -18,12 +18,13 @@ use anyhow::Context as _;
 use shanmen_devices::{
     clock::Clock,
     config::ConfigFile,
+    firmware::Upkeep,
     kiosk::{
         front::{Front, stdio},
         payment::FilePayments,
         start,
     },
-    storage::SqliteStorage,
+    storage::{SqliteStorage, Storage},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -38,6 +39,7 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     let (common, settings) = (file.common(), printer::settings(&mut file));
     let payments = file.need::<PathBuf>("kiosk.payments", "\"payments\"");
     let payments = payments.map(|folder| file.beside(&folder));
+    let upkeep = file.upkeep();
     file.finish()?;
     let (Some(common), Some(settings), Some(payments)) = (common, settings, payments) else {
         anyhow::bail!("{}: it cannot be read", path.display());
@@ -46,12 +48,13 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
         .with_context(|| format!("kiosk.payments: {} cannot be made", payments.display()))?;
     let mut agent = common.agent;
     agent.model = "shanmen-device kiosk".into();
-    let storage = Box::new(SqliteStorage::open(&common.data.join("device.db"))?);
+    let storage = SqliteStorage::open(&common.data.join("device.db"))?;
+    let machine: (Box<dyn Storage>, Upkeep) = (Box::new(storage), upkeep);
     let device = agent.device.clone();
     let (front, screen) = Front::pair(LINES_MAX);
     stdio(screen);
     let clock = Clock::boot(common.clock);
-    let kiosk = start(agent, &settings, front, Arc::new(payment), storage, clock, shutdown);
+    let kiosk = start(agent, &settings, front, Arc::new(payment), machine, clock, shutdown);
     info!(%device, "kiosk works");
     kiosk.stopped().await;
     info!(%device, "kiosk stopped");

@@ -3,6 +3,8 @@
 //! ```text
 //! shanmen-device enrol --server https://gates.example --claim CODE --lane north-1 --out lane.toml
 //! shanmen-device turnstile --config lane.toml
+//! shanmen-device printer --config printer.toml
+//! shanmen-device kiosk --config kiosk.toml
 //! shanmen-device launch --firmware /opt/shanmen-device -- turnstile --config lane.toml
 //! shanmen-device handheld --config handheld.toml
 //! ```

@@ -31,9 +31,10 @@ use std::path::Path;
 use shanmen_devices::{
     clock::Clock,
     config::ConfigFile,
+    firmware::Upkeep,
     print::sink::Place,
     printer::{PrinterSettings, start},
-    storage::SqliteStorage,
+    storage::{SqliteStorage, Storage},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -55,6 +56,7 @@ pub(crate) fn settings(file: &mut ConfigFile) -> Option<PrinterSettings> {
 pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut file = ConfigFile::open(path)?;
     let (common, settings) = (file.common(), settings(&mut file));
+    let upkeep = file.upkeep();
     file.finish()?;
     let (Some(common), Some(settings)) = (common, settings) else {
         anyhow::bail!("{}: it cannot be read", path.display());
@@ -63,7 +65,8 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     agent.model = "shanmen-device printer".into();
     let storage = SqliteStorage::open(&common.data.join("device.db"))?;
     let device = agent.device.clone();
-    let printer = start(agent, settings, Box::new(storage), Clock::boot(common.clock), shutdown);
+    let machine: (Box<dyn Storage>, Upkeep) = (Box::new(storage), upkeep);
+    let printer = start(agent, settings, machine, Clock::boot(common.clock), shutdown);
     info!(%device, "printer works");
     printer.stopped().await;
     info!(%device, "printer stopped");
