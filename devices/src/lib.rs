@@ -14,7 +14,7 @@
 //! | [`handheld`] | an operator's handheld, its lines and its virtual kin |
 //! | [`turnstile`] | a turnstile: the lane and its drivers behind an agent |
 //! | [`kiosk`] | a machine that sells tickets and exchanges codes |
-//! | [`printer`], [`print`] | jobs that are printed once; what a ticket looks like on paper |
+//! | [`printer`], [`print`](mod@print) | jobs that are printed once; what a ticket looks like on paper |
 //! | [`virtual_lane`] | virtual drivers, and a turnstile whose visitors are made up |
 //! | [`park`] | a virtual park: the fleet, and visitors with a believable day |
 //! | [`tls`] | what a device trusts, and its own certificate |

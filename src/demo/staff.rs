@@ -19,12 +19,13 @@ use serde_json::json;
 use shanmen_actors::{ControlPlane, api::CommandRequest};
 use shanmen_devices::{
     agent::{AgentConfig, BrokerAddress},
+    firmware::Upkeep,
     handheld::{HandheldConfig, VirtualHandheld, words::Input},
     kiosk::virtual_kiosk::VirtualKiosk,
     park::{BoxOffice as _, Fleet, ProductSpec, Sale, VisitDay, fleet::FleetLane},
     print::{sink::Place, virtual_printer::VirtualPrinter},
     printer::{self, PrinterSettings},
-    storage::MemoryStorage,
+    storage::{MemoryStorage, Storage},
     virtual_lane::Presentation,
 };
 use shanmen_protocols::{
@@ -175,8 +176,8 @@ impl Staff {
         };
         let settings = PrinterSettings::at(Place::Tcp { address: paper.address().to_string() });
         let (id, clock) = (agent.device.clone(), self.fleet.clock().clone());
-        let _printer =
-            printer::start(agent, settings, Box::new(MemoryStorage), clock, self.stop.clone());
+        let kept = (Box::new(MemoryStorage) as Box<dyn Storage>, Upkeep::default());
+        let _printer = printer::start(agent, settings, kept, clock, self.stop.clone());
         let mut rng = StdRng::seed_from_u64(seed);
         loop {
             self.pause(rng.random_range(60..300)).await;

@@ -125,8 +125,8 @@ async fn a_configuration_waits_for_its_device_and_its_rejects_are_shown() {
     assert!(detail.contains("config.ttl_ms") && detail.contains("config.fan"), "{detail}");
     let set = json!({ "config": { "ttl_ms": 900, "x-fan": 1 }, "reason": "slow network" });
     assert_eq!(server.put(path, &set).await.body["version"], 1);
-    let late = json!({ "config": {}, "version": 0, "reason": "x" });
-    assert_eq!(server.put(path, &late).await.status, 409);
+    let stale = json!({ "config": {}, "version": 0, "reason": "x" });
+    assert_eq!(server.put(path, &stale).await.status, 409);
 
     server.kill();
     server.restart().await;

@@ -1,6 +1,6 @@
 //! Lists of devices that decide offline: fetched in parts, changed within a second, for them alone.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ async fn a_refund_is_on_the_deny_list_of_a_connected_lane_within_a_second() {
     let (mut lane, told) = offline_lane(&server).await;
     let void = |id: &str| format!("/api/v1/tickets/{id}/void");
     assert_eq!(server.post(&void(&past), &json!({ "reason": "x" })).await.status, 204);
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     assert_eq!(server.post(&void(&id), &json!({ "reason": "refund" })).await.status, 204);
     let delta = lane.next("list").await;
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());

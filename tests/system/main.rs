@@ -1,5 +1,6 @@
 //! Whole-system tests: the real program as a process, over real sockets, by subject.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it measured")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod alarms;

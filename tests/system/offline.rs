@@ -2,11 +2,12 @@
 //! passed comes back complete, once each, in order.
 
 use std::{
+    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -24,7 +25,7 @@ use shanmen_protocols::{
     list,
     time::ClockState,
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
@@ -43,7 +44,8 @@ const EACH: usize = 250;
 fn wide_park(head: &str) -> String {
     let mut config = park(head);
     for n in 0..LANES {
-        config += &format!("[[lanes]]\nid = \"w{n}\"\ngate = \"north\"\ndirection = \"both\"\n");
+        write!(config, "[[lanes]]\nid = \"w{n}\"\ngate = \"north\"\ndirection = \"both\"\n")
+            .expect("a string takes all");
     }
     config.replacen("instant = 1000", "instant = 100000", 1)
 }

@@ -62,7 +62,7 @@ impl Faults {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let weather = Arc::new(AtomicU8::new(0));
-        let (changed, changes) = watch::channel(());
+        let (changed, news) = watch::channel(());
         let done = Arc::new(Done::default());
         let (under, counted) = (Arc::clone(&weather), Arc::clone(&done));
         tokio::spawn(async move {
@@ -75,7 +75,7 @@ impl Faults {
                 let Ok(server) = TcpStream::connect(broker.clone()).await else { continue };
                 let rng = StdRng::seed_from_u64(seed ^ (connections << 32));
                 let (weather, done) = (Arc::clone(&under), Arc::clone(&counted));
-                tokio::spawn(connection(client, server, weather, changes.clone(), done, rng));
+                tokio::spawn(connection(client, server, weather, news.clone(), done, rng));
             }
         });
         Self { port, weather, changed, done }
@@ -230,7 +230,7 @@ async fn packet(from: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
     Ok(packet)
 }
 
-/// Where a publish's packet id stands; none at QoS 0.
+/// Where a publish's packet id stands; none at quality 0.
 fn packet_id_at(publish: &[u8]) -> Option<usize> {
     let at_least_once = publish[0] & 0b0110 != 0;
     let head = 1 + publish[1..].iter().position(|byte| byte & 0x80 == 0)? + 1;
@@ -238,13 +238,13 @@ fn packet_id_at(publish: &[u8]) -> Option<usize> {
     at_least_once.then_some(head + 2 + topic)
 }
 
-/// The PUBACK of a publish at QoS 1.
+/// The acknowledgement of a publish at quality 1.
 fn acknowledged(publish: &[u8]) -> Option<Vec<u8>> {
     let at = packet_id_at(publish)?;
     Some(vec![0x40, 2, publish[at], publish[at + 1]])
 }
 
-/// The same publish at QoS 0: a double whose acknowledgement would confuse nobody.
+/// The same publish at quality 0: a double whose acknowledgement would confuse nobody.
 fn without_acknowledgement(publish: &[u8]) -> Vec<u8> {
     let Some(at) = packet_id_at(publish) else { return publish.to_vec() };
     let head = publish[1..].iter().position(|byte| byte & 0x80 == 0).map_or(2, |end| end + 2);
