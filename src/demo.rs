@@ -75,6 +75,7 @@ pub async fn start(
         office: Arc::clone(&office),
         products: plan.products.clone(),
         broker,
+        tls,
         login: login.clone(),
         speed,
         stop: stop.clone(),

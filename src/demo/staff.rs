@@ -26,6 +26,7 @@ use shanmen_devices::{
     print::{sink::Place, virtual_printer::VirtualPrinter},
     printer::{self, PrinterSettings},
     storage::{MemoryStorage, Storage},
+    tls::DeviceTls,
     virtual_lane::Presentation,
 };
 use shanmen_protocols::{
@@ -57,6 +58,7 @@ pub(super) struct Staff {
     pub(super) office: Arc<Office>,
     pub(super) products: Vec<ProductSpec>,
     pub(super) broker: BrokerAddress,
+    pub(super) tls: Option<DeviceTls>,
     pub(super) login: Login,
     /// How many times faster than life.
     pub(super) speed: f64,
@@ -97,6 +99,7 @@ impl Staff {
         let mut agent = AgentConfig::new(site, secret.device.clone(), self.broker.clone());
         agent.username.clone_from(&secret.username);
         agent.password.clone_from(&secret.password);
+        agent.tls.clone_from(&self.tls);
         agent
     }
 
@@ -133,6 +136,7 @@ impl Staff {
             agent.broker.clone(),
         );
         (config.agent.username, config.agent.password) = (agent.username, agent.password);
+        config.agent.tls = agent.tls;
         let clock = self.fleet.clock().clone();
         let handheld = VirtualHandheld::start(config, clock, self.stop.clone());
         let mut rng = StdRng::seed_from_u64(seed);
