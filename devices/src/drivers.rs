@@ -8,7 +8,7 @@
 //! | [`relay`] | barrier and lamps on a Modbus relay board (`modbus-relay`) |
 //! | [`gpio`] | light barriers and contacts on the machine's pins (`gpio`) |
 //! | [`sensor`] | a passage counter on a serial line (`serial-sensor`) |
-//! | [`serial`] | keeping a port open whatever happens to its cable |
+//! | `serial` | keeping a port open whatever happens to its cable |
 //! | [`framer`], [`sieve`] | from bytes to frames, from a frame to a credential, once |
 //! | [`fault`], [`backoff`] | which parts do not work; when they are tried again |
 //! | [`section`] | reading a section of the configuration |

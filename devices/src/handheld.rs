@@ -6,7 +6,7 @@
 //! | [`words`] | what is said between the handheld and its front |
 //! | [`front`] | the queues between both; lines on standard input and output |
 //! | [`virtual_handheld`] | a handheld whose operator is a program |
-//! | `kind` | the handheld behind its [agent](crate::agent) |
+//! | `kind` | the handheld behind its [agent] |
 //!
 //! # Lines
 //!

@@ -1,6 +1,6 @@
 //! A turnstile: its configuration, how it is started, and the handle on the running device.
 //!
-//! Behind an [agent](crate::agent) stand the [lane](crate::lane) and its drivers. The device
+//! Behind an [agent] stand the [lane](crate::lane) and its drivers. The device
 //! program starts one; the virtual park and the load test start hundreds through
 //! [`crate::virtual_lane`].
 
