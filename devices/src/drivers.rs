@@ -39,7 +39,7 @@ use std::{path::PathBuf, time::Duration};
 use toml::Table;
 
 pub use self::{
-    fault::{Fault, FaultBoard, Faults},
+    fault::{Fault, FaultBoard, Faults, Watching},
     section::{ConfigError, Section},
     sieve::{Sieve, SieveSettings},
 };

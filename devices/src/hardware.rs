@@ -86,6 +86,8 @@ pub enum Signal {
     Jam(bool),
     /// The housing is open, or closed again.
     Tamper(bool),
+    /// A part of the hardware does not answer, or all of them do again.
+    Fault(bool),
 }
 
 /// A credential that was read.

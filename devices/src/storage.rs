@@ -23,6 +23,8 @@ pub enum Write {
     Fact(LogEvent),
     /// All facts up to and including this number are gone.
     DropFacts(u64),
+    /// The fact of this number is gone.
+    DropFact(u64),
     /// A value on a shelf, in place of the one before.
     Put {
         /// Whose value it is: `agent`, `lane`, `job` …

@@ -114,18 +114,21 @@ impl EventQueue {
         Event { time, epoch: self.epoch.clone(), seq, body }
     }
 
-    /// Two facts become one `gap`: nothing else would keep both the bound and the numbering.
+    /// Two facts become one `gap`: nothing else would keep both the bound and the numbering. The
+    /// oldest two neighbours that are no passages give way; only where all are passages, the oldest.
     fn make_room(&mut self, time: TimeBlock) {
-        let (Some(first), Some(second)) = (self.facts.pop_front(), self.facts.pop_front()) else {
-            return;
-        };
+        let counts = |fact: &LogEvent| matches!(fact.body, Body::Passage(_));
+        let neighbours = self.facts.iter().zip(self.facts.iter().skip(1));
+        let two = neighbours.into_iter().position(|(a, b)| !counts(a) && !counts(b)).unwrap_or(0);
+        let Some(first) = self.facts.remove(two) else { return };
+        let Some(second) = self.facts.get_mut(two) else { return };
+        let lost = |fact: &LogEvent| u64::from(!matches!(fact.body, Body::Gap { .. }));
+        self.lost += lost(&first) + lost(second);
         let from = if let Body::Gap { from, .. } = first.body { from } else { first.seq };
-        self.lost += if from == first.seq { 2 } else { 1 };
         let body = Body::Gap { from, to: second.seq };
-        let gap = LogEvent { time, seq: second.seq, body };
-        self.writes.push(Write::DropFacts(second.seq));
-        self.writes.push(Write::Fact(gap.clone()));
-        self.facts.push_front(gap);
+        *second = LogEvent { time, seq: second.seq, body };
+        self.writes.push(Write::DropFact(first.seq));
+        self.writes.push(Write::Fact(second.clone()));
     }
 
     /// The control plane has all facts up to `upto`; of another epoch it has no effect. Returns

@@ -4,10 +4,16 @@
 //! so that nothing is lost and nothing grows. A driver raises and clears the fault of its own part;
 //! the device's agent watches the board and raises `alarm fault`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
+
+use crate::hardware::{PassageSensor, Signal};
 
 /// The parts that do not work now, each with why.
 pub type Faults = BTreeMap<&'static str, String>;
@@ -57,6 +63,45 @@ impl Default for FaultBoard {
     }
 }
 
+/// A lane's sensor that also tells when something is written on the board: the lane raises the
+/// alarm.
+pub struct Watching {
+    sensor: Box<dyn PassageSensor>,
+    changes: mpsc::Receiver<Faults>,
+    gone: bool,
+    told: bool,
+}
+
+impl Watching {
+    /// Watches the board beside a sensor. Needs a runtime.
+    pub fn new(sensor: Box<dyn PassageSensor>, board: &FaultBoard) -> Self {
+        let told = false;
+        Self { sensor, changes: board.changes(), gone: false, told }
+    }
+}
+
+impl PassageSensor for Watching {
+    fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Option<Signal>> {
+        if !self.gone {
+            match self.sensor.poll_signal(cx) {
+                Poll::Ready(None) => self.gone = true,
+                Poll::Ready(signal) => return Poll::Ready(signal),
+                Poll::Pending => {}
+            }
+        }
+        loop {
+            match self.changes.poll_recv(cx) {
+                Poll::Ready(Some(faults)) if self.told == faults.is_empty() => {
+                    self.told = !self.told;
+                    return Poll::Ready(Some(Signal::Fault(self.told)));
+                }
+                Poll::Ready(Some(_)) => {}
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
 /// One part's line on the board.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -91,7 +136,30 @@ impl Fault {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_lane_is_told_when_a_part_fails_and_when_all_work() {
+        struct Nothing;
+        impl PassageSensor for Nothing {
+            fn poll_signal(&mut self, _cx: &mut Context<'_>) -> Poll<Option<Signal>> {
+                Poll::Pending
+            }
+        }
+        let board = FaultBoard::new();
+        let mut watching = Watching::new(Box::new(Nothing), &board);
+        let mut next = async || poll_fn(|cx| watching.poll_signal(cx)).await;
+        let (scanner, relay) = (board.part("scanner"), board.part("barrier"));
+        scanner.raise(&"unplugged");
+        assert_eq!(next().await, Some(Signal::Fault(true)));
+        relay.raise(&"silent");
+        scanner.clear();
+        tokio::task::yield_now().await;
+        relay.clear();
+        assert_eq!(next().await, Some(Signal::Fault(false)));
+    }
 
     #[test]
     fn a_fault_stands_until_its_own_part_works() {

@@ -25,6 +25,7 @@ impl Lane {
             Signal::Climb => self.alarm(now, "climb", out),
             Signal::Jam(on) => self.lasting_alarm("jam", on, out),
             Signal::Tamper(on) => self.lasting_alarm("tamper", on, out),
+            Signal::Fault(on) => self.lasting_alarm("fault", on, out),
         }
     }
 

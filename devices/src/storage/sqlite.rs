@@ -232,6 +232,10 @@ fn write(db: &mut Connection, writes: &[Write]) -> rusqlite::Result<()> {
                 let upto = i64::try_from(*upto).unwrap_or(i64::MAX);
                 tx.prepare_cached("DELETE FROM fact WHERE seq <= ?1")?.execute([upto])?;
             }
+            Write::DropFact(seq) => {
+                let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
+                tx.prepare_cached("DELETE FROM fact WHERE seq = ?1")?.execute([seq])?;
+            }
             Write::Put { shelf, key, value } => {
                 tx.prepare_cached("INSERT OR REPLACE INTO shelf VALUES (?1, ?2, ?3)")?
                     .execute(params![shelf, key, value])?;
@@ -293,6 +297,7 @@ mod tests {
             &mut storage,
             vec![
                 Write::DropFacts(1),
+                Write::DropFact(2),
                 Write::Remove { shelf: "lane", key: "a".into() },
                 Write::List { name: "deny".into(), list: list.clone() },
             ],
@@ -300,7 +305,7 @@ mod tests {
         drop(storage);
         let kept = reopen(&path).kept();
         assert_eq!((kept.start, kept.next_seq, kept.epoch), (Start::Again, 4, first.epoch));
-        assert_eq!(kept.facts.iter().map(|fact| fact.seq).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(kept.facts.iter().map(|fact| fact.seq).collect::<Vec<_>>(), [3]);
         assert_eq!(kept.shelves["lane"].keys().collect::<Vec<_>>(), ["b"]);
         assert_eq!(kept.lists["deny"], list);
     }

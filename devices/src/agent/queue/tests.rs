@@ -1,6 +1,6 @@
 //! The queue of facts: in order, bounded, deleted only after an acknowledgement.
 
-use shanmen_protocols::time::UnixMs;
+use shanmen_protocols::{device::Passage, time::UnixMs};
 
 use super::*;
 
@@ -110,6 +110,32 @@ fn a_full_queue_says_which_facts_are_lost() {
 }
 
 #[test]
+fn passages_stay_while_there_is_anything_else_to_give_way() {
+    let mut kept = Kept { epoch: Epoch::new("e1").unwrap(), ..Kept::nothing() };
+    let mut queue = EventQueue::new(&mut kept, 12);
+    let passage: Passage = serde_json::from_str(r#"{"outcome":"taken","count":1}"#).unwrap();
+    for n in 0..40 {
+        let body = if n % 8 == 0 { Body::Passage(passage.clone()) } else { Body::Other };
+        queue.push(body, TimeBlock::default(), 0);
+    }
+    let passages = |facts: &[LogEvent]| -> Vec<u64> {
+        let passed = facts.iter().filter(|fact| matches!(fact.body, Body::Passage(_)));
+        passed.map(|fact| fact.seq).collect()
+    };
+    let held = Vec::from(queue.facts.clone());
+    assert_eq!(passages(&held), [1, 9, 17, 25, 33]);
+    assert_eq!(held, table(queue.take_writes()), "and so on the disk");
+    // What is between them is told as lost, number by number.
+    let mut next = 1;
+    for fact in &held {
+        let from = if let Body::Gap { from, .. } = fact.body { from } else { fact.seq };
+        assert_eq!(from, next);
+        next = fact.seq + 1;
+    }
+    assert_eq!(next, queue.next_seq());
+}
+
+#[test]
 fn a_batch_fits_into_a_message() {
     let mut queue = queue();
     for _ in 0..LOG_MAX_EVENTS {
@@ -128,6 +154,7 @@ fn table(writes: Vec<Write>) -> Vec<LogEvent> {
     for write in writes {
         match write {
             Write::Fact(fact) => drop(facts.insert(fact.seq, fact)),
+            Write::DropFact(seq) => drop(facts.remove(&seq)),
             Write::DropFacts(upto) => facts.retain(|seq, _| upto < *seq),
             other => panic!("{other:?}"),
         }

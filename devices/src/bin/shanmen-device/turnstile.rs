@@ -19,7 +19,7 @@ use anyhow::Context as _;
 use shanmen_devices::{
     clock::Clock,
     config::ConfigFile,
-    drivers::{self, FaultBoard, Parts},
+    drivers::{self, FaultBoard, Parts, Watching},
     firmware::Upkeep,
     hardware::Hardware,
     offline, pipe,
@@ -48,7 +48,8 @@ pub(crate) async fn run(path: &Path, shutdown: CancellationToken) -> anyhow::Res
     agent.model = "shanmen-device turnstile".into();
     agent.lists = offline::LISTS;
     let storage = SqliteStorage::open(&common.data.join("device.db"))?;
-    let hardware = hardware.start().context("the hardware cannot be started")?;
+    let mut hardware = hardware.start().context("the hardware cannot be started")?;
+    hardware.sensor = Box::new(Watching::new(hardware.sensor, &board));
     let device = agent.device.clone();
     let config = TurnstileConfig { agent, lane, scan_at_least_once: false, free_exit };
     let machine: (Box<dyn Storage>, Upkeep) = (Box::new(storage), upkeep);
