@@ -232,10 +232,11 @@ impl Desk {
     pub(crate) fn show(&self, rows: Vec<TicketRow>) {
         let today = self.park.now().business_day(self.clock.now());
         for row in rows {
-            if row.state.status() != Status::Issued {
-                self.lists.ticket(row.id, &row.state, today);
-            }
+            let good = row.state.status() == Status::Issued;
             self.hot.put(row.id, row.state);
+            if !good {
+                self.lists.ticket(&self.hot, row.id, today);
+            }
             for digest in row.credentials {
                 self.hot.lead(digest, row.id);
                 self.blocked.meet(digest, row.id);
@@ -448,7 +449,7 @@ impl Desk {
         let lost = || Fault::Internal("the shard failed at this change".into());
         let (state, committed) = changed.await.map_err(|_| lost())??;
         committed.await.map_err(|_| lost())?.map_err(fault)?;
-        self.lists.ticket(id, &state, self.park.now().business_day(self.clock.now()));
+        self.lists.ticket(&self.hot, id, self.park.now().business_day(self.clock.now()));
         Ok(state)
     }
 }

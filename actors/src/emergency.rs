@@ -12,6 +12,8 @@ use crate::api::EmergencyView;
 pub(crate) struct Emergency {
     on: AtomicBool,
     state: Mutex<EmergencyView>,
+    /// Held by whoever changes it, from the change until all are told.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 impl Emergency {
@@ -23,7 +25,8 @@ impl Emergency {
             actor: String::new(),
             reason: String::new(),
         });
-        Self { on: AtomicBool::new(state.on), state: Mutex::new(state) }
+        let turn = tokio::sync::Mutex::default();
+        Self { on: AtomicBool::new(state.on), state: Mutex::new(state), turn }
     }
 
     /// Whether it is on: asked at each presentation.

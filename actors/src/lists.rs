@@ -168,10 +168,11 @@ impl Lists {
         }
     }
 
-    /// A ticket was issued in another state than good, or changed by hand.
-    pub(crate) fn ticket(&self, id: TicketId, state: &TicketState, today: Day) {
-        let entries = self.entries_of(id, state, today);
+    /// A ticket was issued in another state than good, or changed by hand: as it is in memory, so
+    /// that the last of several changes counts.
+    pub(crate) fn ticket(&self, hot: &HotState, id: TicketId, today: Day) {
         let mut deny = self.deny();
+        let entries = self.entries_now(hot, id, today);
         if entries.is_empty() && !deny.tickets.contains_key(&id) {
             return;
         }
@@ -220,21 +221,23 @@ impl Lists {
     pub(crate) fn look_through(&self, hot: &HotState, today: Day) {
         let mut found = Vec::new();
         hot.each_ticket(|id, state| {
-            let entries = self.entries_of(id, state, today);
-            if !entries.is_empty() {
-                found.push((id, entries));
+            if !self.entries_of(id, state, today).is_empty() {
+                found.push(id);
             }
         });
         let mut deny = self.deny();
-        let old: Vec<TicketId> = deny.tickets.keys().copied().collect();
-        for id in old {
-            deny.ticket(id, SmallVec::new());
-        }
-        for (id, entries) in found {
+        // Meanwhile some have changed: as they are now.
+        found.extend(deny.tickets.keys().copied());
+        for id in found {
+            let entries = self.entries_now(hot, id, today);
             deny.ticket(id, entries);
         }
         drop(deny);
         self.changed.notify_one();
+    }
+
+    fn entries_now(&self, hot: &HotState, id: TicketId, today: Day) -> SmallVec<[Digest; 1]> {
+        hot.ticket(id).map_or_else(SmallVec::new, |state| self.entries_of(id, &state, today))
     }
 
     fn entries_of(&self, id: TicketId, state: &TicketState, today: Day) -> SmallVec<[Digest; 1]> {
@@ -300,6 +303,11 @@ impl Lists {
         let built = Built::new(next(before, now), now, content, count);
         held.insert(name, built.clone());
         built
+    }
+
+    /// Drops what was built of a list: what it is made of has changed.
+    pub(crate) fn outdated(&self, name: &str) {
+        self.built().remove(name);
     }
 
     /// Builds `keys`.

@@ -132,3 +132,24 @@ async fn sigterm_stops_in_order_and_keeps_open_grants() {
     lane.pass(&granted["grant"], "taken", 1).await;
     server.until("one in the park", |s| s["today"]["in_site"] == 1).await;
 }
+
+#[tokio::test]
+async fn a_gap_told_by_a_number_that_is_known_already_ends_the_waiting() {
+    let mut server = Server::start().await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    // The first fact never comes; the second one does, and later says that both are lost.
+    lane.seq = 1;
+    let mut second = lane.passage_message(&json!(null), "taken", 1);
+    second.as_object_mut().expect("an object").remove("grant");
+    lane.say("event", &second).await;
+    assert_eq!(lane.next("event-ack").await["upto"], 0);
+    let gap = json!({ "epoch": lane.epoch, "seq": 2, "type": "gap", "from": 1, "to": 2,
+        "at": null, "up_ms": 4000, "boot": 1, "clock": "none" });
+    lane.say("event", &gap).await;
+    assert_eq!(lane.next("event-ack").await["upto"], 2);
+    server.kill();
+    server.restart().await;
+    let mut lane = lane.reconnect(&server).await;
+    assert_eq!(lane.hello().await["acked"], 2);
+    server.until("the passage is still counted", |s| s["today"]["entries"] == 1).await;
+}

@@ -105,10 +105,35 @@ async fn a_refund_is_on_the_deny_list_of_a_connected_lane_within_a_second() {
 }
 
 #[tokio::test]
+async fn a_restart_forgets_nobody_who_is_not_let_in_and_a_new_product_no_ticket() {
+    let mut server = Server::start().await;
+    let (id, _) = server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
+    server.ticket(json!({ "product": "adult-day", "visit_date": today() })).await;
+    let void = format!("/api/v1/tickets/{id}/void");
+    assert_eq!(server.post(&void, &json!({ "reason": "x" })).await.status, 204);
+    server.kill();
+    server.restart().await;
+    let (mut lane, told) = offline_lane(&server).await;
+    assert_eq!((&told[0]["name"], &told[0]["count"]), (&json!("deny"), &json!(1)), "{told:?}");
+    let product = json!({ "id": "new", "validity": { "kind": "visit_date" },
+        "entitlements": [{ "areas": ["park"] }] });
+    let put = server.put("/api/v1/products/new", &product).await;
+    assert_eq!(put.status / 100, 2, "{:?}", put.body);
+    let park = lane.next("list").await;
+    let tickets = lane.next("list").await;
+    assert_eq!((&park["name"], &tickets["name"]), (&json!("park"), &json!("tickets")));
+    let lines = lines(&fetch(&mut lane, "tickets").await.0);
+    assert_eq!((lines.len(), &lines[0]["park"]), (1, &park["version"]), "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_device_that_decides_by_no_list_gets_none() {
     let server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
     assert_eq!(lane.ask("list", json!({ "name": "keys" })).await["status"], "forbidden");
+    let lines = json!({ "lines": [{ "product": "adult-day", "count": 1 }] });
+    let sells = lane.ask("quote", lines).await;
+    assert_eq!(sells["status"], "forbidden", "a turnstile sells nothing: {sells}");
     let time = lane.ask("time", json!({})).await;
     assert!(time["body"]["server_time"].as_i64() > Some(1_700_000_000_000), "{time}");
     let odd = lane.ask("weather", json!({ "for": "tomorrow" })).await;

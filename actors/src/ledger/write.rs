@@ -317,9 +317,11 @@ fn passage(to: &Connection, row: &PassageRow, n: i64, at: UnixMs) -> Result<(), 
 fn event(to: &Connection, row: &EventRow) -> Result<bool, rusqlite::Error> {
     let inserted = to
         .prepare_cached(
-            "INSERT OR IGNORE INTO events
+            "INSERT INTO events
              (device, epoch, seq, at, received_at, kind, body, gap_from, gap_to)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET gap_from = excluded.gap_from, gap_to = excluded.gap_to
+             WHERE excluded.gap_from IS NOT NULL AND gap_from IS NOT excluded.gap_from",
         )?
         .execute(params![
             row.device.as_str(),

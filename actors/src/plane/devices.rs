@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use shanmen_protocols::{
     device::{DeviceSettings, Down, ListDown, What},
-    ids::{DeviceId, TicketId},
+    ids::{DeviceId, DeviceKind, TicketId},
     time::UnixMs,
     topic,
 };
@@ -72,6 +72,7 @@ impl ControlPlane {
     }
 
     async fn answer_device(&self, device: DeviceRow, what: What) -> Result<ResponseBody, Fault> {
+        may_ask(device.kind, &what)?;
         let now = self.0.clock.now();
         let seller = device.id.to_string();
         let office = &self.0.office;
@@ -239,14 +240,19 @@ impl ControlPlane {
                 told_at = Some(now);
                 plane.tell_tickets().await;
             }
-            if day != Some(today) {
-                day = Some(today);
-                let shared = Arc::clone(&shared);
-                let look = move || shared.lists.look_through(shared.pool.hot(), today);
-                if tokio::task::spawn_blocking(look).await.is_err() {
-                    tracing::error!("the deny list could not be looked through");
-                }
+            if day.replace(today).is_some_and(|before| before != today) {
+                plane.look_through().await;
             }
+        }
+    }
+
+    /// Who is not let in, of all tickets: before anybody is told, and when the day turns.
+    pub(super) async fn look_through(&self) {
+        let shared = Arc::clone(&self.0.shared);
+        let today = shared.park.now().business_day(shared.clock.now());
+        let look = move || shared.lists.look_through(shared.pool.hot(), today);
+        if tokio::task::spawn_blocking(look).await.is_err() {
+            tracing::error!("the deny list could not be looked through");
         }
     }
 
@@ -270,6 +276,9 @@ impl ControlPlane {
             Ok(built) => self.tell_list(&built.manifest("park")).await,
             Err(error) => tracing::error!(%error, "the park's list cannot be built"),
         }
+        // Its lines name the park that they are read with.
+        lists.outdated("tickets");
+        self.tell_tickets().await;
     }
 
     /// Tickets were sold and used since: devices that decide by the list fetch it again.
@@ -339,6 +348,27 @@ impl ControlPlane {
         .map_err(fault)?
         .ok_or(Fault::NotFound("passage of this scan"))
     }
+}
+
+/// Who sells is a kiosk, who checks for an operator is a handheld.
+fn may_ask(kind: DeviceKind, what: &What) -> Result<(), Fault> {
+    let needed = match what {
+        What::Time | What::List { .. } | What::Other => return Ok(()),
+        What::Login { .. } | What::Lookup { .. } | What::Override { .. } | What::Undo { .. } => {
+            DeviceKind::Handheld
+        }
+        What::Quote { .. }
+        | What::Order { .. }
+        | What::Pay { .. }
+        | What::CancelOrder { .. }
+        | What::Collected { .. }
+        | What::Redeem { .. } => DeviceKind::Kiosk,
+    };
+    if kind == needed {
+        return Ok(());
+    }
+    let (what, needed, kind) = (what.as_str(), needed.as_str(), kind.as_str());
+    Err(Fault::Forbidden(format!("what: {what} is for a {needed}, this is a {kind}")))
 }
 
 /// Who may look a ticket up at a handheld.

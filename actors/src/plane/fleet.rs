@@ -149,6 +149,7 @@ impl ControlPlane {
         actor: String,
     ) -> Result<EmergencyView, Fault> {
         let shared = &self.0.shared;
+        let _one_at_a_time = shared.emergency.turn.lock().await;
         let now = self.0.clock.now();
         let state = EmergencyView { on, since: Some(now), actor: actor.clone(), reason };
         let audit = AuditLine {

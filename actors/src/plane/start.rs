@@ -146,6 +146,7 @@ impl ControlPlane {
             building: tokio::sync::Mutex::default(),
             watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch)]),
         }));
+        plane.look_through().await;
         plane.serve_devices(stopped).await;
         plane.open_intake();
         Ok(plane)

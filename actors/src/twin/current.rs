@@ -31,26 +31,39 @@ impl Shared {
         session: &Session,
         has_config: Option<u64>,
     ) {
-        let emergency = self.emergency.view();
-        // Also its end, of which it may not know.
-        let lately = |since| self.clock.now().since_ms(since) < EMERGENCY_TOLD_MS;
-        let told = emergency.on || emergency.since.is_some_and(lately);
-        let known = self.registry.get(device.as_str());
-        if told && known.is_some_and(|one| one.row().kind == DeviceKind::Turnstile) {
-            let on = emergency.on;
-            let (row, order) = self.emergency_row(device, on, "shanmen", "it was away");
-            if self.commands.begin(vec![row.clone()], None).await.is_ok() {
-                let command = commands::message(&row, &order, Some(session.clone()));
-                let ttl = Duration::from_millis(EMERGENCY_TTL_MS.into());
-                self.send(down, &Down::Command(command), Qos::One, ttl).await;
-            }
-        }
+        self.tell_emergency(down, device, session).await;
         self.send_config(down, device, session, has_config).await;
         if self.decides_by_lists(device)
             && let Some(answers) = self.answers.get()
         {
             for list in answers.lists().await {
                 self.send(down, &Down::List(list), Qos::One, CONFIG_TTL).await;
+            }
+        }
+    }
+
+    /// Tells a turnstile of the emergency, also of its end, of which it may not know. What changes
+    /// while it is told is told again: the last word is the one in force.
+    async fn tell_emergency(&self, down: &Arc<str>, device: &DeviceId, session: &Session) {
+        let known = self.registry.get(device.as_str());
+        if known.is_none_or(|one| one.row().kind != DeviceKind::Turnstile) {
+            return;
+        }
+        loop {
+            let state = self.emergency.view();
+            let lately = |since| self.clock.now().since_ms(since) < EMERGENCY_TOLD_MS;
+            if !state.on && !state.since.is_some_and(lately) {
+                return;
+            }
+            let (row, order) = self.emergency_row(device, state.on, "shanmen", "it was away");
+            if self.commands.begin(vec![row.clone()], None).await.is_err() {
+                return;
+            }
+            let command = commands::message(&row, &order, Some(session.clone()));
+            let ttl = Duration::from_millis(EMERGENCY_TTL_MS.into());
+            self.send(down, &Down::Command(command), Qos::One, ttl).await;
+            if self.emergency.view() == state {
+                return;
             }
         }
     }

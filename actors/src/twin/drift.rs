@@ -83,8 +83,8 @@ impl Drift {
             Step::Other => false,
             Step::Passed { inward, outward, counters } => {
                 let expected = self.expected.map(|before| Sensor {
-                    inward: before.inward + inward,
-                    outward: before.outward + outward,
+                    inward: before.inward.saturating_add(inward),
+                    outward: before.outward.saturating_add(outward),
                 });
                 let parted = matches!((expected, counters), (Some(e), Some(c)) if e != c);
                 // From here on as the device says: one fault is told once.
@@ -95,7 +95,7 @@ impl Drift {
     }
 
     fn begin_anew(&mut self) {
-        self.upto = self.ahead.first_key_value().map(|(seq, _)| seq - 1);
+        self.upto = self.ahead.first_key_value().map(|(seq, _)| seq.saturating_sub(1));
         self.expected = None;
     }
 }

@@ -57,6 +57,8 @@ impl Twin {
         for event in events {
             match numbers.arrives(event.seq) {
                 Taken::New => new.push(event),
+                // It has declared lost what came before: that is new, whatever the number.
+                Taken::Known if matches!(event.body, Body::Gap { .. }) => new.push(event),
                 Taken::Known => known = true,
                 Taken::OnItsWay => {}
                 Taken::TooFar => {

@@ -94,7 +94,7 @@ fn try_decide(
         known.park.as_ref().and_then(|park| Some((park, park.lane_ix(ground.lane.as_str())?)));
     if let Some((park, lane)) = place {
         let presentation = presentation(now, lane, shown, &is);
-        if let Some(verdict) = on_list(known, own, ground, park, &presentation, &is) {
+        if let Some(verdict) = on_list(known, key, own, ground, park, &presentation, &is) {
             return from_rules(verdict.0, verdict.1);
         }
         if let Is::Signed(claims) = &is
@@ -102,7 +102,9 @@ fn try_decide(
         {
             let state =
                 as_issued(park, claims, now).ok_or((Reason::Expired, PassageBy::Signature))?;
-            let (verdict, by) = with_own(own, ground, park, &presentation, (claims.ticket, &state));
+            let (id, since) = (claims.ticket, state.clone());
+            let ticket = Listed { id, state: &state, since, exchange_code: false };
+            let (verdict, by) = with_own(own, ground, park, &presentation, &ticket);
             let by = if by == PassageBy::Own { by } else { PassageBy::Signature };
             return from_rules(verdict, by);
         }
@@ -271,8 +273,10 @@ fn person(confirm: Confirm) -> (Person, Needs) {
 }
 
 /// The best of the listed tickets that it leads to, decided by the rules; none where none is listed.
+#[allow(clippy::too_many_arguments, reason = "all that is known, and what is shown")]
 fn on_list(
     known: &Knowledge,
+    key: &DigestKey,
     own: &OwnUses,
     ground: &Ground<'_>,
     park: &Park,
@@ -293,15 +297,79 @@ fn on_list(
             }
         }
     }
-    let decided = leads.into_iter().filter_map(|(id, exchange_code)| {
-        let state = known.tickets.get(&id)?;
-        let presentation = Presentation { exchange_code, ..*presentation };
-        let (verdict, by) = with_own(own, ground, park, &presentation, (id, state));
-        let standing = standing(park, &presentation, state, &verdict);
-        Some((standing, verdict, by))
+    // A ticket that was taken back is not looked at, whatever else the credential leads to.
+    let mut listed: Vec<Listed<'_>> = leads
+        .into_iter()
+        .filter(|(id, _)| !known.deny.contains(&key.ticket(*id)))
+        .filter_map(|(id, exchange_code)| {
+            let state = known.tickets.get(&id)?;
+            Some(Listed { id, state, since: state.clone(), exchange_code })
+        })
+        .collect();
+    if let Is::Opaque { digests, exchange } = is {
+        let other = exchange.iter().filter(|digest| !digests.contains(digest));
+        for digest in digests.iter().chain(other) {
+            use_credential(
+                own.of(&Key::Credential(digest.hex())),
+                ground,
+                park,
+                presentation,
+                &mut listed,
+            );
+        }
+    }
+    let decided = listed.into_iter().map(|one| {
+        let presentation = Presentation { exchange_code: one.exchange_code, ..*presentation };
+        let (verdict, by) = with_own(own, ground, park, &presentation, &one);
+        let standing = standing(park, &presentation, &one.since, &verdict);
+        (standing, verdict, by)
     });
     let best = decided.max_by(|(one, ..), (other, ..)| one.cmp(other));
     best.map(|(_, verdict, by)| (verdict, by))
+}
+
+/// A ticket of the list, with what happened here since.
+struct Listed<'a> {
+    id: TicketId,
+    state: &'a TicketState,
+    since: TicketState,
+    exchange_code: bool,
+}
+
+/// Passages that are remembered under the credential, since it led to several tickets or to one
+/// that was not listed yet: each is a use of the first ticket that was good for it.
+fn use_credential(
+    uses: &[Use],
+    ground: &Ground<'_>,
+    park: &Park,
+    presentation: &Presentation,
+    listed: &mut [Listed<'_>],
+) {
+    for one in uses {
+        let at = one.at.unwrap_or(presentation.at);
+        if listed.iter().any(|ticket| is_on_list(one, ticket.state, ground, at)) {
+            continue;
+        }
+        let then = Presentation { at, direction: one.direction, ..*presentation };
+        let grants = |ticket: &Listed<'_>| {
+            let verdict = decide_by_rules(park, &then, Some(&ticket.since), &Boundless);
+            matches!(verdict, Verdict::Grant(_))
+        };
+        let ix = listed.iter().position(grants).unwrap_or(0);
+        if let Some(ticket) = listed.get_mut(ix) {
+            let (_moved, _conflict) =
+                ticket.since.record(park, presentation.lane, one.direction, one.count, at);
+        }
+    }
+}
+
+/// Whether the control plane had this passage when it made the list.
+fn is_on_list(one: &Use, state: &TicketState, ground: &Ground<'_>, at: UnixMs) -> bool {
+    let last = match one.direction {
+        Direction::In => state.last_entry(),
+        Direction::Out => state.last_exit(),
+    };
+    one.seq <= ground.acked && last.is_some_and(|last| -SAME_MOMENT_MS <= last.since_ms(at))
 }
 
 /// Decides by the rules, with what happened at this device since on top.
@@ -310,20 +378,15 @@ fn with_own(
     ground: &Ground<'_>,
     park: &Park,
     presentation: &Presentation,
-    (id, state): (TicketId, &TicketState),
+    ticket: &Listed<'_>,
 ) -> (Verdict, PassageBy) {
-    let mut since = state.clone();
-    let mut any = false;
-    for one in own.of(&Key::Ticket(id)) {
+    let state = ticket.state;
+    let mut since = ticket.since.clone();
+    let mut any = since != *state;
+    for one in own.of(&Key::Ticket(ticket.id)) {
         // An unknown moment is taken for now: that is the strictest.
         let at = one.at.unwrap_or(presentation.at);
-        let last = match one.direction {
-            Direction::In => state.last_entry(),
-            Direction::Out => state.last_exit(),
-        };
-        let on_list = one.seq <= ground.acked
-            && last.is_some_and(|last| -SAME_MOMENT_MS <= last.since_ms(at));
-        if !on_list {
+        if !is_on_list(one, state, ground, at) {
             // What contradicts is the control plane's to report, once it has the facts.
             let (_moved, _conflict) =
                 since.record(park, presentation.lane, one.direction, one.count, at);

@@ -296,7 +296,24 @@ fn a_use_that_the_list_already_has_is_not_counted_twice() {
 }
 
 #[test]
-fn tickets_of_another_version_of_the_park_are_not_on_the_list() {
+fn a_credential_with_two_tickets_is_good_for_each_once() {
+    let two = [1, 2].map(|n| entry(id(n), "CARD-1", &ticket("day", 1), PARK_VERSION));
+    let mut bench = Bench::new(OfflineMode::Signed, &two, &[]);
+    for _ in 0..2 {
+        assert_eq!(bench.qr("CARD-1").0, Reason::Ok);
+        bench.passed("CARD-1", Direction::In, 1);
+        bench.now = bench.now.map(|at| UnixMs(at.0 + 60_000));
+    }
+    assert_eq!(bench.qr("CARD-1"), (Reason::AlreadyUsed, PassageBy::Own));
+    // Of one that was taken back only the other one is left.
+    let mut bench = Bench::new(OfflineMode::Signed, &two, &[SITE_KEY.ticket(id(1))]);
+    assert_eq!(bench.qr("CARD-1").0, Reason::Ok);
+    bench.passed("CARD-1", Direction::In, 1);
+    assert_eq!(bench.qr("CARD-1").0, Reason::AlreadyUsed);
+}
+
+#[test]
+fn tickets_of_a_later_version_of_the_park_are_not_on_the_list() {
     let other = entry(id(1), "LISTED-1", &ticket("day", 1), PARK_VERSION + 1);
     let bench = Bench::new(OfflineMode::List, &[other], &[]);
     assert_eq!(bench.qr("LISTED-1").0, Reason::UnknownTicket);
