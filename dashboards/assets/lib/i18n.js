@@ -101,6 +101,10 @@ const CLASSES = Object.freeze({
 const ALARMS = Object.freeze({
   device_offline: { zh: '设备离线', en: 'Device offline' },
   grant_silent: { zh: '放行后无回报', en: 'No word after a grant' },
+  emergency: { zh: '紧急放行，全部闸门开启', en: 'Emergency: every lane is open' },
+  conflict: { zh: '同一门票两处通行', en: 'One ticket passed twice' },
+  counter_drift: { zh: '通道计数不符', en: 'Counters do not match passages' },
+  clone: { zh: '设备编号重复', en: 'Two machines under one id' },
   area_level: { zh: '接近承载量', en: 'Close to capacity' },
   clock_off: { zh: '设备时钟不准', en: 'Clock is off' },
   jam: { zh: '闸机卡住', en: 'Barrier jammed' },
