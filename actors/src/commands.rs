@@ -7,10 +7,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use shanmen_protocols::{
-    device::{Ack, CommandDown, Order},
+    device::{Ack, CommandDown, Down, Order},
     ids::{CommandId, DeviceId, DeviceKind, Session},
     time::UnixMs,
 };
@@ -137,14 +138,51 @@ impl Commands {
     }
 }
 
-/// The message for a command on record.
-pub(crate) fn message(row: &CommandView, order: &Order, session: Option<Session>) -> CommandDown {
-    let (op, args) = order.write();
-    CommandDown { id: row.id, session, at: Some(row.sent_at), op, args, ttl_ms: row.ttl_ms }
+/// A command before it is sent to one device, or to all.
+#[derive(Clone, Debug)]
+pub(crate) struct Command {
+    pub(crate) id: CommandId,
+    pub(crate) order: Order,
+    pub(crate) actor: String,
+    pub(crate) reason: String,
+    pub(crate) sent_at: UnixMs,
+    pub(crate) ttl_ms: u32,
+}
+
+impl Command {
+    /// As it stands on record for a device.
+    pub(crate) fn row(&self, device: DeviceId) -> CommandView {
+        CommandView {
+            id: self.id,
+            device,
+            op: self.order.op().to_owned(),
+            args: args_on_record(&self.order),
+            actor: self.actor.clone(),
+            reason: self.reason.clone(),
+            sent_at: self.sent_at,
+            ttl_ms: self.ttl_ms,
+            state: CommandState::Sent,
+            answered_at: None,
+            why: None,
+            result: None,
+        }
+    }
+
+    /// As it is sent: to one session, or without one to all.
+    pub(crate) fn message(&self, session: Option<Session>) -> Down {
+        let (op, args) = self.order.write();
+        let (id, at, ttl_ms) = (self.id, Some(self.sent_at), self.ttl_ms);
+        Down::Command(CommandDown { id, session, at, op, args, ttl_ms })
+    }
+
+    /// How long the message is worth anything.
+    pub(crate) fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms.into())
+    }
 }
 
 /// What of an order may be kept: of a print job only its id, since its text holds a ticket's code.
-pub(crate) fn args_on_record(order: &Order) -> serde_json::Map<String, serde_json::Value> {
+fn args_on_record(order: &Order) -> serde_json::Map<String, serde_json::Value> {
     let (_, mut args) = order.write();
     if let Order::Print(_) = order {
         args.retain(|key, _| key == "job" || key == "copies" || key == "template");

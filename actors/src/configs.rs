@@ -22,9 +22,15 @@ use crate::{
 /// The longest document, in bytes: with what stands around it, it must fit one message.
 const CONFIG_MAX_BYTES: usize = 16 * 1024;
 
+/// A configuration with what it says.
+struct Desired {
+    view: ConfigView,
+    settings: DeviceSettings,
+}
+
 /// All configurations.
 pub(crate) struct Configs {
-    desired: DashMap<DeviceId, ConfigView>,
+    desired: DashMap<DeviceId, Desired>,
     ledger: Arc<dyn Ledger>,
     clock: Clock,
     /// One change at a time, so that versions follow each other.
@@ -38,13 +44,23 @@ impl Configs {
         ledger: Arc<dyn Ledger>,
         clock: Clock,
     ) -> Self {
-        let desired = rows.into_iter().collect();
+        let read = |(device, view): (DeviceId, ConfigView)| {
+            // It was good when it was kept; what an earlier build took counts as the defaults.
+            let settings = DeviceSettings::read(&view.config).unwrap_or_default();
+            (device, Desired { view, settings })
+        };
+        let desired = rows.into_iter().map(read).collect();
         Self { desired, ledger, clock, changing: tokio::sync::Mutex::default() }
     }
 
     /// What a device should have.
     pub(crate) fn of(&self, device: &DeviceId) -> Option<ConfigView> {
-        self.desired.get(device).map(|config| config.clone())
+        self.desired.get(device).map(|desired| desired.view.clone())
+    }
+
+    /// What it says; none where nobody set one.
+    pub(crate) fn settings(&self, device: &DeviceId) -> Option<DeviceSettings> {
+        self.desired.get(device).map(|desired| desired.settings.clone())
     }
 
     /// Sets what a device should have from now on. `seen` is the version that the caller has read.
@@ -56,11 +72,11 @@ impl Configs {
         reason: &str,
         actor: &str,
     ) -> Result<ConfigView, Fault> {
-        if let Err(rejects) = DeviceSettings::read(&config) {
+        let settings = DeviceSettings::read(&config).map_err(|rejects| {
             let faults: Vec<String> =
                 rejects.iter().map(|(key, why)| format!("config.{key}: {why}")).collect();
-            return Err(Fault::Invalid(faults.join("; ")));
-        }
+            Fault::Invalid(faults.join("; "))
+        })?;
         let length = serde_json::to_vec(&config).map_or(0, |json| json.len());
         if CONFIG_MAX_BYTES < length {
             let most = format!("config: {length} bytes, {CONFIG_MAX_BYTES} at most");
@@ -90,7 +106,7 @@ impl Configs {
         };
         let record = Record::Config { device: device.clone(), config: row.clone(), audit };
         commit(&*self.ledger, record).await.map_err(fault)?;
-        self.desired.insert(device.clone(), row.clone());
+        self.desired.insert(device.clone(), Desired { view: row.clone(), settings });
         Ok(row)
     }
 }

@@ -161,34 +161,31 @@ impl Orders {
 
     /// The order is given up before it was paid.
     pub(crate) async fn cancel(&self, at: &At<'_>, id: OrderId) -> Result<OrderBody, Fault> {
-        let _turn = self.turn(id).await;
-        let mut row = found(at, id).await?.ok_or(Fault::NotFound("order"))?;
-        match row.state {
-            OrderState::Cancelled => return body(at, row).await,
-            OrderState::Open => {}
-            OrderState::Quoted | OrderState::Issued | OrderState::Collected => {
-                return Err(Fault::Conflict("order: it is paid: refund its tickets".into()));
-            }
-        }
-        row.state = OrderState::Cancelled;
-        keep(at, row.clone(), Vec::new(), "order.cancel").await?;
-        body(at, row).await
+        let step = (OrderState::Open, OrderState::Cancelled, "order.cancel");
+        self.step(at, id, step, "order: it is paid: refund its tickets").await
     }
 
     /// The visitor has the tickets.
     pub(crate) async fn collected(&self, at: &At<'_>, id: OrderId) -> Result<OrderBody, Fault> {
+        let step = (OrderState::Issued, OrderState::Collected, "order.collect");
+        self.step(at, id, step, "order: it has no tickets").await
+    }
+
+    /// From one state to the next, once however often it is said.
+    async fn step(
+        &self,
+        at: &At<'_>,
+        id: OrderId,
+        (from, to, action): (OrderState, OrderState, &'static str),
+        refused: &str,
+    ) -> Result<OrderBody, Fault> {
         let _turn = self.turn(id).await;
         let mut row = found(at, id).await?.ok_or(Fault::NotFound("order"))?;
-        match row.state {
-            OrderState::Collected => return body(at, row).await,
-            OrderState::Issued => {}
-            OrderState::Quoted | OrderState::Open | OrderState::Cancelled => {
-                return Err(Fault::Conflict("order: it has no tickets".into()));
-            }
+        if row.state == from {
+            row.state = to;
+            keep(at, row.clone(), Vec::new(), action).await?;
         }
-        row.state = OrderState::Collected;
-        keep(at, row.clone(), Vec::new(), "order.collect").await?;
-        body(at, row).await
+        if row.state == to { body(at, row).await } else { Err(Fault::Conflict(refused.into())) }
     }
 
     /// Exchanges a code (兑票码) for its tickets; the code is used up by it.

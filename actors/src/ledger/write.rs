@@ -9,10 +9,13 @@ use shanmen_protocols::{
 use shanmen_rules::TicketState;
 
 use super::{
-    Decided, DeviceRow, EventRow, Journaled, LedgerFault, PassageRow, Record, ScanRow, Settled,
-    TicketRow, view,
+    ClaimRow, Decided, DeviceRow, EventRow, Journaled, LedgerFault, OverrideRow, PassageRow,
+    Record, ScanRow, Settled, TicketRow, view,
 };
-use crate::api::AuditLine;
+use crate::{
+    api::{AuditLine, BlockedPerson},
+    keys::Digest,
+};
 
 /// What became of one record: written, or refused without harm to the others.
 pub(super) type Written = Result<(), LedgerFault>;
@@ -66,21 +69,7 @@ pub(super) fn record(
                 self::audit(to, line)?;
             }
         }
-        Record::ClaimMade { row, audit } => {
-            to.prepare_cached(
-                "INSERT INTO claims (digest, device, kind, gate, lane, expires_at)
-                 VALUES (?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                row.digest,
-                row.device.as_str(),
-                row.kind.as_str(),
-                row.gate.as_ref().map(AsRef::as_ref),
-                row.lane.as_ref().map(AsRef::as_ref),
-                row.expires_at.0
-            ])?;
-            self::audit(to, audit)?;
-        }
+        Record::ClaimMade { row, audit } => claim_made(to, row, audit)?,
         Record::ClaimUsed { digest, at, device: row } => return claim_used(to, *digest, *at, row),
         Record::Account(account) => {
             let roles = serde_json::to_string(&account.roles).unwrap_or_default();
@@ -98,45 +87,14 @@ pub(super) fn record(
             view::catalogue::put(to, *n, row)?;
             self::audit(to, audit)?;
         }
-        Record::Override { row, audit } => {
-            to.prepare_cached("INSERT OR REPLACE INTO capacity_overrides VALUES (?, ?, ?, ?, ?)")?
-                .execute(params![
-                    row.area.as_str(),
-                    row.until.0,
-                    row.at.0,
-                    row.actor,
-                    row.reason
-                ])?;
-            self::audit(to, audit)?;
-        }
+        Record::Override { row, audit } => overridden(to, row, audit)?,
         Record::Alarm { row, audit } => {
             view::alarms::put(to, row)?;
             if let Some(line) = audit {
                 self::audit(to, line)?;
             }
         }
-        Record::Audit(line) => audit(to, line)?,
-        record => return later(to, record),
-    }
-    Ok(Ok(()))
-}
-
-/// What came to the books with people, the fleet and orders.
-fn later(to: &Connection, record: &Record) -> Result<Written, rusqlite::Error> {
-    match record {
-        Record::Blocked { digest, person, audit } => {
-            to.prepare_cached("INSERT INTO blocked_persons VALUES (?, ?, ?, ?, ?, ?)")?.execute(
-                params![
-                    person.id.as_bytes(),
-                    digest.0,
-                    person.kind.as_str(),
-                    person.at.0,
-                    person.actor,
-                    person.reason
-                ],
-            )?;
-            self::audit(to, audit)?;
-        }
+        Record::Blocked { digest, person, audit } => blocked(to, *digest, person, audit)?,
         Record::Unblocked { id, audit } => {
             to.prepare_cached("DELETE FROM blocked_persons WHERE id = ?")?
                 .execute([id.as_bytes()])?;
@@ -167,9 +125,57 @@ fn later(to: &Connection, record: &Record) -> Result<Written, rusqlite::Error> {
                 self::audit(to, line)?;
             }
         }
-        _ => {}
+        Record::Audit(line) => audit(to, line)?,
     }
     Ok(Ok(()))
+}
+
+fn claim_made(to: &Connection, row: &ClaimRow, audit: &AuditLine) -> Result<(), rusqlite::Error> {
+    to.prepare_cached(
+        "INSERT INTO claims (digest, device, kind, gate, lane, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        row.digest,
+        row.device.as_str(),
+        row.kind.as_str(),
+        row.gate.as_ref().map(AsRef::as_ref),
+        row.lane.as_ref().map(AsRef::as_ref),
+        row.expires_at.0
+    ])?;
+    self::audit(to, audit)?;
+    Ok(())
+}
+
+fn blocked(
+    to: &Connection,
+    digest: Digest,
+    person: &BlockedPerson,
+    audit: &AuditLine,
+) -> Result<(), rusqlite::Error> {
+    to.prepare_cached("INSERT INTO blocked_persons VALUES (?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            person.id.as_bytes(),
+            digest.0,
+            person.kind.as_str(),
+            person.at.0,
+            person.actor,
+            person.reason
+        ],
+    )?;
+    self::audit(to, audit)?;
+    Ok(())
+}
+
+fn overridden(
+    to: &Connection,
+    row: &OverrideRow,
+    audit: &AuditLine,
+) -> Result<(), rusqlite::Error> {
+    to.prepare_cached("INSERT OR REPLACE INTO capacity_overrides VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![row.area.as_str(), row.until.0, row.at.0, row.actor, row.reason])?;
+    self::audit(to, audit)?;
+    Ok(())
 }
 
 /// Writes new tickets and what leads to them.

@@ -10,10 +10,9 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Value, json};
 use shanmen_protocols::{
-    device::{DeviceSettings, Down, ListDown, What},
+    device::{Down, ListDown, What},
     ids::{DeviceId, DeviceKind, TicketId},
     time::UnixMs,
-    topic,
 };
 use tokio::sync::watch;
 
@@ -283,11 +282,7 @@ impl ControlPlane {
 
     /// Tickets were sold and used since: devices that decide by the list fetch it again.
     async fn tell_tickets(&self) {
-        let decides = |id: &DeviceId| {
-            self.0.registry.get(id.as_str()).is_some_and(|one| one.live().online)
-                && self.0.shared.decides_by_lists(id)
-        };
-        if !self.0.registry.ids().iter().any(decides) {
+        if self.deciders().next().is_none() {
             return;
         }
         match self.list("tickets").await {
@@ -296,16 +291,18 @@ impl ControlPlane {
         }
     }
 
+    /// The devices in reach that decide by lists.
+    fn deciders(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        let online =
+            |id: &DeviceId| self.0.registry.get(id.as_str()).is_some_and(|one| one.live().online);
+        let ids = self.0.registry.ids().into_iter();
+        ids.filter(move |id| online(id) && self.0.shared.decides_by_lists(id))
+    }
+
     async fn tell_list(&self, list: &ListDown) {
-        let shared = &self.0.shared;
-        let site = self.0.park.now().site().id.clone();
         let message = Down::List(list.clone());
-        for id in self.0.registry.ids() {
-            let online = self.0.registry.get(id.as_str()).is_some_and(|one| one.live().online);
-            if online && shared.decides_by_lists(&id) {
-                let down = Arc::from(topic::down(&site, &id));
-                shared.send(&down, &message, Qos::One, LIST_TTL).await;
-            }
+        for id in self.deciders() {
+            self.0.shared.send(&self.down_of(&id), &message, Qos::One, LIST_TTL).await;
         }
     }
 
@@ -315,9 +312,8 @@ impl ControlPlane {
         let now = self.0.clock.now();
         for id in self.0.registry.ids() {
             let Some(device) = self.0.registry.get(id.as_str()) else { continue };
-            let configured = self.0.shared.configs.of(&id).and_then(|config| {
-                DeviceSettings::read(&config.config).ok().and_then(|settings| settings.heartbeat_s)
-            });
+            let settings = self.0.shared.configs.settings(&id);
+            let configured = settings.and_then(|settings| settings.heartbeat_s);
             let seconds = configured.unwrap_or(0).max(self.0.shared.heartbeat_s);
             let beat_ms = i64::from(seconds) * 1_000;
             let live = device.live();

@@ -1,10 +1,10 @@
 //! What people tell the fleet: commands, configurations, the emergency.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use shanmen_protocols::{
-    device::{Down, Order},
+    device::Order,
     ids::{CommandId, DeviceId, DeviceKind, Session},
     topic,
 };
@@ -13,14 +13,13 @@ use super::{ControlPlane, to_the_end};
 use crate::{
     alerts::Cause,
     api::{
-        AuditLine, CommandRequest, CommandState, CommandView, ConfigView, DeviceStanding,
-        EmergencyView, Fault,
+        AuditLine, CommandRequest, CommandView, ConfigView, DeviceStanding, EmergencyView, Fault,
     },
-    commands,
+    commands::{self, Command},
     ledger::{self, Ledger, Record, commit},
     link::Qos,
     registry::Device,
-    twin::{current::EMERGENCY_TTL_MS, fault},
+    twin::fault,
 };
 
 /// How long a command is good for that does not say so, in milliseconds.
@@ -57,32 +56,26 @@ impl ControlPlane {
             return Err(Fault::Invalid("ttl_ms: 1,000 to 600,000".into()));
         }
         let session = session_of(&device)?;
-        let row = CommandView {
+        let command = Command {
             id: CommandId::fresh(),
-            device: id.clone(),
-            op: order.op().to_owned(),
-            args: commands::args_on_record(&order),
+            order,
             actor: actor.clone(),
-            reason: request.reason.clone(),
+            reason: request.reason,
             sent_at: self.0.clock.now(),
             ttl_ms,
-            state: CommandState::Sent,
-            answered_at: None,
-            why: None,
-            result: None,
         };
+        let row = command.row(id.clone());
         let audit = AuditLine {
             at: row.sent_at,
             actor,
             action: "device.command".into(),
             target: id.to_string(),
-            note: format!("{} {}: {}", row.op, row.id, request.reason),
+            note: format!("{} {}: {}", row.op, row.id, row.reason),
         };
         let shared = &self.0.shared;
         shared.commands.begin(vec![row.clone()], Some(audit)).await?;
-        let message = Down::Command(commands::message(&row, &order, Some(session)));
-        let ttl = Duration::from_millis(ttl_ms.into());
-        shared.send(&self.down_of(id), &message, Qos::One, ttl).await;
+        let message = command.message(Some(session));
+        shared.send(&self.down_of(id), &message, Qos::One, command.ttl()).await;
         Ok(row)
     }
 
@@ -163,18 +156,17 @@ impl ControlPlane {
         let record = Record::Emergency { state: state.clone(), audit };
         shared.emergency.set(state.clone());
         let site = self.0.park.now().site().id.clone();
-        let (first, order) = shared.emergency_row(&here(), on, &actor, &state.reason);
+        let command = shared.emergency_command(on, &actor, &state.reason);
         let rows = self.0.registry.ids().into_iter().filter_map(|id| {
             let device = self.0.registry.get(id.as_str())?;
             let told = device.row().kind == DeviceKind::Turnstile && session_of(&device).is_ok();
-            told.then(|| CommandView { device: id, ..first.clone() })
+            told.then(|| command.row(id))
         });
         let begun = shared.commands.begin(rows.collect(), None);
-        let message = Down::Command(commands::message(&first, &order, None));
         let all: Arc<str> = Arc::from(topic::all_down(&site));
-        let ttl = Duration::from_millis(EMERGENCY_TTL_MS.into());
+        let message = command.message(None);
         let (sent, begun, kept) = tokio::join!(
-            shared.send(&all, &message, Qos::One, ttl),
+            shared.send(&all, &message, Qos::One, command.ttl()),
             begun,
             commit(&*self.0.ledger, record)
         );
@@ -194,7 +186,7 @@ impl ControlPlane {
         Ok(device)
     }
 
-    fn down_of(&self, id: &DeviceId) -> Arc<str> {
+    pub(super) fn down_of(&self, id: &DeviceId) -> Arc<str> {
         Arc::from(topic::down(&self.0.park.now().site().id, id))
     }
 }
@@ -210,9 +202,4 @@ fn session_of(device: &Device) -> Result<Session, Fault> {
 
 fn shown(op: &str) -> String {
     op.chars().take(32).collect()
-}
-
-/// A place for the device's name in a command to all of them.
-fn here() -> DeviceId {
-    DeviceId::new("all").expect("three letters are an id")
 }

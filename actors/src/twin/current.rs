@@ -4,23 +4,19 @@
 use std::{sync::Arc, time::Duration};
 
 use shanmen_protocols::{
-    device::{DeviceSettings, Down, OfflineMode, Order},
+    device::{Down, OfflineMode, Order},
     ids::{CommandId, DeviceId, DeviceKind, Session},
 };
 
 use super::Shared;
-use crate::{
-    api::{CommandState, CommandView, DeviceStanding},
-    commands, configs,
-    link::Qos,
-};
+use crate::{api::DeviceStanding, commands::Command, configs, link::Qos};
 
 /// How long a configuration waits for a device that is connected.
 const CONFIG_TTL: Duration = Duration::from_mins(1);
 /// How long after an emergency devices that come back are told of its end, in milliseconds.
 const EMERGENCY_TOLD_MS: i64 = 24 * 3_600_000;
 /// How long the emergency's command is good for, in milliseconds.
-pub(crate) const EMERGENCY_TTL_MS: u32 = 60_000;
+const EMERGENCY_TTL_MS: u32 = 60_000;
 
 impl Shared {
     /// Tells an accepted device what it has missed.
@@ -55,13 +51,12 @@ impl Shared {
             if !state.on && !state.since.is_some_and(lately) {
                 return;
             }
-            let (row, order) = self.emergency_row(device, state.on, "shanmen", "it was away");
-            if self.commands.begin(vec![row.clone()], None).await.is_err() {
+            let command = self.emergency_command(state.on, "shanmen", "it was away");
+            if self.commands.begin(vec![command.row(device.clone())], None).await.is_err() {
                 return;
             }
-            let command = commands::message(&row, &order, Some(session.clone()));
-            let ttl = Duration::from_millis(EMERGENCY_TTL_MS.into());
-            self.send(down, &Down::Command(command), Qos::One, ttl).await;
+            let message = command.message(Some(session.clone()));
+            self.send(down, &message, Qos::One, command.ttl()).await;
             if self.emergency.view() == state {
                 return;
             }
@@ -72,10 +67,8 @@ impl Shared {
     /// decide by them.
     pub(crate) fn decides_by_lists(&self, device: &DeviceId) -> bool {
         let Some(known) = self.registry.get(device.as_str()) else { return false };
-        let configured = self.configs.of(device).is_some_and(|config| {
-            DeviceSettings::read(&config.config)
-                .is_ok_and(|settings| settings.offline.policy != OfflineMode::Deny)
-        });
+        let settings = self.configs.settings(device);
+        let configured = settings.is_some_and(|one| one.offline.policy != OfflineMode::Deny);
         known.standing() == DeviceStanding::Approved && (known.live().wants_lists || configured)
     }
 
@@ -95,29 +88,15 @@ impl Shared {
         self.send(down, &message, Qos::One, CONFIG_TTL).await;
     }
 
-    /// The command that opens a lane in an emergency, or ends that.
-    pub(crate) fn emergency_row(
-        &self,
-        device: &DeviceId,
-        on: bool,
-        actor: &str,
-        reason: &str,
-    ) -> (CommandView, Order) {
-        let order = Order::Emergency { on };
-        let row = CommandView {
+    /// The command that opens lanes in an emergency, or ends that.
+    pub(crate) fn emergency_command(&self, on: bool, actor: &str, reason: &str) -> Command {
+        Command {
             id: CommandId::fresh(),
-            device: device.clone(),
-            op: order.op().to_owned(),
-            args: commands::args_on_record(&order),
+            order: Order::Emergency { on },
             actor: actor.to_owned(),
             reason: reason.to_owned(),
             sent_at: self.clock.now(),
             ttl_ms: EMERGENCY_TTL_MS,
-            state: CommandState::Sent,
-            answered_at: None,
-            why: None,
-            result: None,
-        };
-        (row, order)
+        }
     }
 }
