@@ -10,6 +10,7 @@
 //! It refuses a template other than `ticket`, and a job that it has no room for.
 
 pub mod condition;
+pub(crate) mod health;
 mod kind;
 pub mod spool;
 pub mod worker;

@@ -29,14 +29,11 @@ use crate::{
     printer::{
         Words,
         condition::Condition,
-        content,
+        content, health,
         spool::{Job, State, Taken},
         worker::{Report, Worker},
     },
 };
-
-/// The shelf of the printer's condition.
-const PRINTER: &str = "printer";
 
 /// What a kiosk notices.
 pub(super) enum Noticed {
@@ -249,23 +246,10 @@ impl Kiosk {
     }
 
     fn report(&mut self, agent: &mut Agent, report: Report) {
-        let before = self.condition.json();
-        match report {
-            Report::Printed { job, end, missing } => {
-                self.condition.used(u16::from(end.is_ok()));
-                let acts = self.core.printed(job, end, &missing, moment(agent));
-                self.take(agent, acts);
-            }
-            Report::Status(status) => {
-                for alarm in self.condition.told(&status) {
-                    warn!(device = %agent.device(), ?alarm, "the printer's condition changed");
-                    agent.record(alarm);
-                }
-            }
-        }
-        let after = self.condition.json();
-        if before != after {
-            agent.keep(PRINTER, "condition", after);
+        health::hear(&mut self.condition, agent, &report);
+        if let Report::Printed { job, end, missing } = report {
+            let acts = self.core.printed(job, end, &missing, moment(agent));
+            self.take(agent, acts);
         }
     }
 }
@@ -275,8 +259,7 @@ impl Kind for Kiosk {
     type Noticed = Noticed;
 
     fn started(&mut self, agent: &mut Agent) {
-        let condition = agent.shelf(PRINTER);
-        self.condition = Condition::kept(condition.get("condition").map(String::as_str));
+        self.condition = health::recall(agent);
         let (now, words) = (moment(agent), self.words.clone());
         let (core, acts) = Core::recover(|name| agent.shelf(name), words, now);
         self.core = core;

@@ -384,7 +384,7 @@ fn with_own(
     let mut since = ticket.since.clone();
     let mut any = since != *state;
     for one in own.of(&Key::Ticket(ticket.id)) {
-        // An unknown moment is taken for now: that is the strictest.
+        // An unknown moment counts as this one: that is the strictest.
         let at = one.at.unwrap_or(presentation.at);
         if !is_on_list(one, state, ground, at) {
             // What contradicts is the control plane's to report, once it has the facts.

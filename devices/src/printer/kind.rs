@@ -10,12 +10,12 @@ use shanmen_protocols::{
     device::{AckStatus, Order, PrintJob},
     ids::{CommandId, DeviceKind},
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     PrinterSettings,
     condition::Condition,
-    content,
+    content, health,
     spool::{Effect, Job, Spool, State, Taken},
     worker::{Report, Worker},
 };
@@ -26,9 +26,6 @@ use crate::{
 
 /// The shelf of the jobs' records.
 const JOBS: &str = "jobs";
-
-/// The shelf of the printer's condition.
-const PRINTER: &str = "printer";
 
 /// The printer behind an agent.
 pub(super) struct PrinterKind {
@@ -100,8 +97,7 @@ impl Kind for PrinterKind {
     type Noticed = Report;
 
     fn started(&mut self, agent: &mut Agent) {
-        let condition = agent.shelf(PRINTER);
-        self.condition = Condition::kept(condition.get("condition").map(String::as_str));
+        self.condition = health::recall(agent);
         let mut effects = Vec::new();
         self.spool = Spool::recover(agent.shelf(JOBS), &mut effects);
         self.carry(agent, effects);
@@ -112,24 +108,11 @@ impl Kind for PrinterKind {
     }
 
     fn noticed(&mut self, agent: &mut Agent, noticed: Report) {
-        let before = self.condition.json();
-        match noticed {
-            Report::Printed { job, end, missing } => {
-                self.condition.used(u16::from(end.is_ok()));
-                let mut effects = Vec::new();
-                self.spool.printed(job, end, &missing, &mut effects);
-                self.carry(agent, effects);
-            }
-            Report::Status(status) => {
-                for alarm in self.condition.told(&status) {
-                    warn!(device = %agent.device(), ?alarm, "the printer's condition changed");
-                    agent.record(alarm);
-                }
-            }
-        }
-        let after = self.condition.json();
-        if before != after {
-            agent.keep(PRINTER, "condition", after);
+        health::hear(&mut self.condition, agent, &noticed);
+        if let Report::Printed { job, end, missing } = noticed {
+            let mut effects = Vec::new();
+            self.spool.printed(job, end, &missing, &mut effects);
+            self.carry(agent, effects);
         }
     }
 
