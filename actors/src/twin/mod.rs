@@ -17,6 +17,7 @@ mod drift;
 mod facts;
 mod numbers;
 mod shown;
+mod standing;
 mod turnstile;
 mod words;
 mod work;
@@ -25,16 +26,13 @@ use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
 };
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
 use shanmen_protocols::{
     device::{
-        Ack, AckStatus, ConfigReport, Decision, Down, Event, Hello, HelloDown, HelloStatus,
-        LaneMode, Log, Order as DeviceOrder, Request, Response, Scan, State, Telemetry,
+        Ack, ConfigReport, Decision, Event, Hello, Log, Request, Response, Scan, State, Telemetry,
     },
-    feed::LaneCondition,
     ids::{DeviceId, Epoch, ScanId, SiteId},
     time::UnixMs,
     topic,
@@ -45,10 +43,11 @@ use self::{
     anchor::Moment as EventMoment,
     answers::Answers,
     asked::Asked,
-    clones::{Clones, Machine},
+    clones::Clones,
     core::{ANSWERS_KEPT, TwinCore},
     drift::Drift,
     numbers::Numbers,
+    standing::measure,
     work::Latencies,
 };
 pub(crate) use self::{
@@ -59,12 +58,8 @@ pub(crate) use self::{
     work::{PassageFact, Reply, Shared, fault},
 };
 use crate::{
-    alerts::Cause,
-    api::Reported,
     clock::Stopwatch,
-    flow::{Fact, LaneChange},
     ledger::{Answer, Ledger, LedgerFault},
-    link::Qos,
     registry::Device,
 };
 
@@ -78,10 +73,6 @@ const MAILBOX_MAX: usize = 256;
 const API_MAILBOX_MAX: usize = 8_192;
 /// How many answers the twin of all callers remembers.
 const API_ANSWERS_KEPT: usize = 16_384;
-/// When a device that may not work yet says hello again, in seconds.
-const RETRY_S: u32 = 10;
-/// How long the answer to a hello is worth anything.
-const HELLO_TTL: Duration = Duration::from_secs(30);
 /// How many scans that a device refused by itself are kept in mind.
 const DENIED_KEPT: usize = 64;
 /// How many facts of an epoch may wait until its numbers are read from the ledger.
@@ -267,132 +258,6 @@ impl Twin {
         }
     }
 
-    fn look_for_clones(&mut self, hello: &Hello, now: UnixMs) {
-        let machine = Machine { epoch: hello.epoch.clone(), boot: hello.time.boot };
-        if self.clones.hello(machine, now) {
-            tracing::warn!(device = %self.id, "two machines take turns under one id");
-            let lane = self.core.device.row().lane;
-            self.shared.alerts.set(&Cause::device("clone", self.id.clone(), lane), true);
-        }
-    }
-
-    fn hello(&mut self, hello: &Hello, me: &Addr<Self>) {
-        let now = self.shared.clock.now();
-        let (status, changed) = self.core.hello(hello, now);
-        if changed {
-            self.presence_changed();
-        }
-        self.look_for_clones(hello, now);
-        tracing::info!(device = %self.id, ?status, firmware = hello.firmware, "hello");
-        let epoch = hello.epoch.clone();
-        let read = match &epoch {
-            Some(epoch) if self.core.numbers(epoch).is_none() => Some(self.numbers_of(epoch)),
-            _ => None,
-        };
-        let acked = epoch.as_ref().and_then(|epoch| self.core.numbers(epoch)).map(|n| n.upto());
-        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
-        let (session, me) = (hello.session.clone(), me.clone());
-        let answer = move |acked: u64| HelloDown {
-            session,
-            status,
-            reason: reason_of(status).map(str::to_owned),
-            server_time: now,
-            heartbeat_s: shared_heartbeat(&shared),
-            acked,
-            retry_s: RETRY_S,
-        };
-        let shared = Arc::clone(&self.shared);
-        let (id, about) = (self.id.clone(), hello.session.clone());
-        let has_config = hello.config_version.as_ref().and_then(serde_json::Value::as_u64);
-        let wants_lists = !hello.lists.is_empty() || hello.limits.list.is_some_and(|most| most > 0);
-        self.core.device.live().wants_lists = wants_lists;
-        actix::spawn(async move {
-            let mut acked = acked.unwrap_or(0);
-            if let (Some(read), Some(epoch)) = (read, epoch) {
-                let numbers = read.await;
-                if let Ok(numbers) = &numbers {
-                    acked = numbers.upto();
-                }
-                tell(&me, Back::Numbers(epoch, numbers)).await;
-            }
-            shared.send(&down, &Down::Hello(answer(acked)), Qos::One, HELLO_TTL).await;
-            if status == HelloStatus::Accepted {
-                shared.bring_up_to_date(&down, &id, &about, has_config).await;
-            }
-        });
-    }
-
-    /// A device answers a command: what is done by it is seen at once.
-    fn command_answered(&mut self, ack: Ack) {
-        let status = ack.status;
-        let Some(row) = self.shared.commands.answered(&self.id, ack) else { return };
-        if status == AckStatus::Done
-            && let Ok(DeviceOrder::Mode { mode }) = DeviceOrder::read(&row.op, &row.args)
-        {
-            self.mode(mode);
-        }
-    }
-
-    fn reported(&mut self, report: ConfigReport, now: UnixMs) {
-        let mode = report.mode;
-        let mut live = self.core.device.live();
-        live.last_seen = Some(now);
-        let before = live.reported.mode;
-        live.reported = Reported {
-            at: Some(now),
-            version: report.version,
-            refused: report.refused,
-            rejects: report.rejects,
-            lists: report.lists,
-            mode: mode.or(before),
-        };
-        drop(live);
-        if mode.is_some_and(|mode| Some(mode) != before) {
-            self.show_lane();
-        }
-    }
-
-    /// The lane works so from now on.
-    fn mode(&mut self, mode: LaneMode) {
-        self.core.device.live().reported.mode = Some(mode);
-        self.show_lane();
-    }
-
-    fn numbers_of(&self, epoch: &Epoch) -> impl Future<Output = Result<Numbers, String>> + use<> {
-        let (ledger, device, epoch) =
-            (Arc::clone(&self.shared.ledger), self.id.clone(), epoch.clone());
-        async move {
-            tokio::task::spawn_blocking(move || ledger.seen_events(&device, epoch.as_str()))
-                .await
-                .map_err(|error| error.to_string())?
-                .map(Numbers::of)
-                .map_err(|error| error.to_string())
-        }
-    }
-
-    fn presence_changed(&self) {
-        self.shared.registry.recount();
-        self.show_lane();
-    }
-
-    fn show_lane(&self) {
-        let row = self.core.device.row();
-        let Some(lane) = row.lane.and_then(|lane| self.shared.park.now().lane_ix(lane.as_str()))
-        else {
-            return;
-        };
-        let live = self.core.device.live();
-        let condition = match (live.online, live.reported.mode) {
-            (false, _) => LaneCondition::Offline,
-            (true, Some(LaneMode::Locked | LaneMode::Maintenance)) => LaneCondition::Closed,
-            (true, _) => LaneCondition::Online,
-        };
-        drop(live);
-        let at = self.shared.clock.now();
-        let change = LaneChange { lane, device: Some(row.id), condition, at };
-        self.shared.flow.tell(Fact::Lane(Box::new(change)));
-    }
-
     fn back(&mut self, back: Back, me: &Addr<Self>) {
         match back {
             Back::Answered(id, answer, watch) => self.answered(id, answer, watch),
@@ -466,42 +331,6 @@ impl Recalled {
     pub(crate) fn take(&mut self, device: &str) -> Option<Answers<Reply>> {
         self.0.remove(device)
     }
-}
-
-fn reason_of(status: HelloStatus) -> Option<&'static str> {
-    match status {
-        HelloStatus::Accepted => None,
-        HelloStatus::Pending => Some("a person has to approve this device first"),
-        HelloStatus::Rejected => Some("this device was revoked"),
-    }
-}
-
-/// What of a device's telemetry is a metric: numbers that the contract names.
-const MEASURED: [&str; 9] = [
-    "temperature_c",
-    "uptime_s",
-    "cpu",
-    "memory",
-    "paper_percent",
-    "battery_percent",
-    "rssi_dbm",
-    "queue",
-    "queue_lost",
-];
-
-fn measure(device: &DeviceId, values: &serde_json::Map<String, serde_json::Value>) {
-    for name in MEASURED {
-        if let Some(value) = values.get(name).and_then(serde_json::Value::as_f64) {
-            metrics::gauge!(
-                "shanmen_device_telemetry", "device" => device.to_string(), "name" => name
-            )
-            .set(value);
-        }
-    }
-}
-
-fn shared_heartbeat(shared: &Shared) -> u32 {
-    shared.heartbeat_s
 }
 
 /// Tells the twin what came back; waits while its mailbox is full.
