@@ -14,6 +14,9 @@ pub(crate) fn merge(pending: &mut Delta, later: &Delta) {
     if later.today.is_some() {
         pending.today.clone_from(&later.today);
     }
+    if later.past.is_some() {
+        pending.past.clone_from(&later.past);
+    }
     pending.recent.extend_from_slice(&later.recent);
     let surplus = pending.recent.len().saturating_sub(RECENT_MAX);
     pending.recent.drain(..surplus);

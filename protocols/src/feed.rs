@@ -37,6 +37,24 @@ pub struct SiteInfo {
     pub name: Text,
     /// IANA time zone: all times on the pages are local to it.
     pub timezone: String,
+    /// Where things are on the plan, as far as the configuration says.
+    #[serde(default)]
+    pub plan: Plan,
+}
+
+/// Places on the plan of the site, `[x, y]`: x to the east, y to the south, in the plan's own
+/// units. What has no place is laid out by the page.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The middle of each area.
+    #[serde(default)]
+    pub areas: BTreeMap<AreaId, [f64; 2]>,
+    /// Each gate.
+    #[serde(default)]
+    pub gates: BTreeMap<GateId, [f64; 2]>,
+    /// Each lane.
+    #[serde(default)]
+    pub lanes: BTreeMap<LaneId, [f64; 2]>,
 }
 
 /// How full an area is.
@@ -201,6 +219,63 @@ pub struct Today {
     pub devices_total: u32,
 }
 
+/// What history says of today. Made anew every few seconds, off the path of a scan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// When it was made.
+    pub at: UnixMs,
+    /// Entries of this business day by the channel that sold the ticket.
+    pub by_channel: BTreeMap<String, u32>,
+    /// The same weekday of last week; none where nothing is on record.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_week: Option<DayBefore>,
+    /// What is expected of today; none as long as there is no history to expect it from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forecast: Option<Forecast>,
+}
+
+/// An earlier business day, to compare today with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DayBefore {
+    /// Its local date.
+    pub date: String,
+    /// Entries of the whole day.
+    pub entries: u32,
+    /// Entries until the same time of day.
+    pub entries_by_now: u32,
+    /// Exits until the same time of day.
+    pub exits_by_now: u32,
+    /// Entries of the clock hour that is running today, the whole of it.
+    pub entries_this_hour: u32,
+    /// Entries in the same minute.
+    pub entries_per_min: u32,
+    /// Most persons in the site at one time.
+    pub peak_in_site: u32,
+    /// Entries per quarter hour from the start of the business day.
+    pub curve: Vec<u32>,
+}
+
+/// What is expected of today.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// When it was made.
+    pub made_at: UnixMs,
+    /// Entries of the whole day.
+    pub entries: u32,
+    /// Most persons in the site at one time.
+    pub peak_in_site: u32,
+    /// When that will be.
+    pub peak_at: UnixMs,
+    /// Entries per quarter hour from the start of the business day: what came, then what will.
+    pub curve: Vec<u32>,
+    /// Earlier days that it was made from.
+    pub days: u32,
+    /// How far off forecasts made by this time of day were, as the mean of their absolute
+    /// errors at the day's entries, in percent; none as long as no forecast is old enough.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error_percent: Option<f64>,
+}
+
 /// A latency in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
@@ -296,6 +371,9 @@ pub struct Snapshot {
     pub alarms: Vec<Alarm>,
     /// The newest last, at most [`RECENT_MAX`].
     pub recent: Vec<Recent>,
+    /// What history says of today.
+    #[serde(default)]
+    pub past: Past,
 }
 
 /// What changed since the last frame, as whole rows under their ids.
@@ -319,6 +397,9 @@ pub struct Delta {
     /// New lines of the ticker, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub recent: Vec<Recent>,
+    /// What history says of today, when it was made anew.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub past: Option<Past>,
 }
 
 /// One message of the feed.
@@ -366,6 +447,9 @@ impl Snapshot {
         if let Some(today) = &delta.today {
             self.today.clone_from(today);
         }
+        if let Some(past) = &delta.past {
+            self.past.clone_from(past);
+        }
         let newest = self.recent.last().map_or(0, |line| line.n);
         self.recent.extend(delta.recent.iter().filter(|line| newest < line.n).cloned());
         let surplus = self.recent.len().saturating_sub(RECENT_MAX);
@@ -405,6 +489,7 @@ mod tests {
                 id: SiteId::new("h").unwrap(),
                 name: Text::default(),
                 timezone: "Asia/Shanghai".into(),
+                plan: Plan::default(),
             },
             areas: vec![],
             gates: vec![],
@@ -412,6 +497,7 @@ mod tests {
             today: Today::default(),
             alarms: vec![],
             recent: vec![],
+            past: Past::default(),
         }
     }
 

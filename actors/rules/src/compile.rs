@@ -338,7 +338,8 @@ fn compile_lanes(lanes: &[LaneDefinition], names: &Names, faults: &mut Faults) -
         let gate = GateIx(faults.find(format!("{path}.gate"), "gate", &lane.gate, &names.gates));
         if let Some(id) = id {
             let name = Text::or_id(lane.name.as_ref(), &lane.id);
-            compiled.push(Lane { id, name, gate, direction: lane.direction });
+            let position = lane.x.zip(lane.y);
+            compiled.push(Lane { id, name, gate, direction: lane.direction, position });
         }
     }
     compiled

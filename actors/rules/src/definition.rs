@@ -217,7 +217,7 @@ fn outside() -> String {
 }
 
 /// One turnstile's lane (通道) of a gate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaneDefinition {
     /// `[a-z0-9-]{1,32}`.
@@ -230,6 +230,12 @@ pub struct LaneDefinition {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Text>,
+    /// Place on the plan, in the plan's own units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    /// Place on the plan, in the plan's own units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<f64>,
 }
 
 /// Which ways a lane may be passed.

@@ -130,7 +130,7 @@ pub struct Gate {
 }
 
 /// A lane (通道).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lane {
     /// Its id.
     pub id: LaneId,
@@ -140,6 +140,8 @@ pub struct Lane {
     pub gate: GateIx,
     /// Which ways it may be passed.
     pub direction: LaneDirection,
+    /// Place on the plan.
+    pub position: Option<(f64, f64)>,
 }
 
 /// A product.

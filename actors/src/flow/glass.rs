@@ -2,8 +2,8 @@
 
 use shanmen_protocols::{
     feed::{
-        Action, Alarm, AreaNow, GateNow, LaneCondition, LaneNow, Level, SiteInfo, Snapshot, Text,
-        Today,
+        Action, Alarm, AreaNow, GateNow, LaneCondition, LaneNow, Level, Past, Plan, SiteInfo,
+        Snapshot, Text, Today,
     },
     time::UnixMs,
 };
@@ -59,6 +59,7 @@ pub(super) fn blank(park: &Park, now: UnixMs) -> Snapshot {
             id: site.id.clone(),
             name: text(&site.name),
             timezone: site.timezone.clone(),
+            plan: plan(park),
         },
         areas: park
             .areas()
@@ -115,5 +116,24 @@ pub(super) fn blank(park: &Park, now: UnixMs) -> Snapshot {
         today: Today { capacity, ..Today::default() },
         alarms: Vec::new(),
         recent: Vec::new(),
+        past: Past::default(),
+    }
+}
+
+fn plan(park: &Park) -> Plan {
+    let place = |(x, y): (f64, f64)| [x, y];
+    let areas = park.areas().iter().skip(1);
+    Plan {
+        areas: areas.filter_map(|a| Some((a.id.clone(), place(a.position?)))).collect(),
+        gates: park
+            .gates()
+            .iter()
+            .filter_map(|g| Some((g.id.clone(), place(g.position?))))
+            .collect(),
+        lanes: park
+            .lanes()
+            .iter()
+            .filter_map(|l| Some((l.id.clone(), place(l.position?))))
+            .collect(),
     }
 }

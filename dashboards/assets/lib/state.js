@@ -10,6 +10,14 @@
  * @property {string} id
  * @property {Text} name
  * @property {string} timezone IANA name
+ * @property {Plan} [plan]
+ */
+/**
+ * Places on the plan, [x, y]; what has none is laid out by the page.
+ * @typedef {object} Plan
+ * @property {Record<string, [number, number]>} areas
+ * @property {Record<string, [number, number]>} gates
+ * @property {Record<string, [number, number]>} lanes
  */
 /**
  * @typedef {object} Area
@@ -95,6 +103,37 @@
  * @property {boolean} acknowledged somebody has seen it
  */
 /**
+ * An earlier business day, to compare today with.
+ * @typedef {object} DayBefore
+ * @property {string} date
+ * @property {number} entries of the whole day
+ * @property {number} entries_by_now until the same time of day
+ * @property {number} exits_by_now
+ * @property {number} entries_this_hour of the clock hour that is running today
+ * @property {number} entries_per_min in the same minute
+ * @property {number} peak_in_site most persons at one time
+ * @property {number[]} curve entries per quarter hour
+ */
+/**
+ * What is expected of today.
+ * @typedef {object} Forecast
+ * @property {number} made_at
+ * @property {number} entries of the whole day
+ * @property {number} peak_in_site
+ * @property {number} peak_at
+ * @property {number[]} curve entries per quarter hour: what came, then what will
+ * @property {number} days earlier days that it was made from
+ * @property {number} [error_percent] how far off earlier forecasts were at this time of day
+ */
+/**
+ * What history says of today.
+ * @typedef {object} Past
+ * @property {number} at
+ * @property {Record<string, number>} by_channel entries by the channel that sold the ticket
+ * @property {DayBefore} [last_week] the same weekday
+ * @property {Forecast} [forecast]
+ */
+/**
  * What a delta may hold.
  * @typedef {object} Changes
  * @property {Area[]} [areas]
@@ -103,6 +142,7 @@
  * @property {Today} [today]
  * @property {Alarm[]} [alarms]
  * @property {Recent[]} [recent]
+ * @property {Past} [past]
  */
 /** @typedef {{site: Site} & Required<Changes>} Snapshot */
 /** @typedef {{type: 'snapshot', seq: number, at: number} & Snapshot} SnapshotFrame */
@@ -127,6 +167,7 @@ export class Park {
     this.alarms = new Map(from.alarms.map((row) => [row.id, row]));
     this.today = from.today;
     this.recent = from.recent.slice(-RECENT_MAX);
+    this.past = from.past;
   }
 
   /** @param {Changes} delta @param {number} at when its frame was made */
@@ -140,6 +181,7 @@ export class Park {
       else this.alarms.delete(row.id);
     }
     if (delta.today) this.today = delta.today;
+    if (delta.past) this.past = delta.past;
     if (delta.recent) this.recent = this.recent.concat(delta.recent).slice(-RECENT_MAX);
   }
 }

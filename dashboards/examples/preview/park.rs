@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use shanmen_protocols::{
     feed::{
-        Delta, LaneCondition, LaneNow, Latency, Level, Recent, RecentKind, SiteInfo, Snapshot,
-        Today,
+        Delta, LaneCondition, LaneNow, Latency, Level, Past, Plan, Recent, RecentKind, SiteInfo,
+        Snapshot, Today,
     },
     ids::{Direction, ProductId, SiteId},
     reason::Reason,
@@ -46,6 +46,7 @@ impl Park {
                     id: SiteId::new("yunqi")?,
                     name: text("云栖山风景区", "Yunqi Mountain Scenic Area"),
                     timezone: timezone.into(),
+                    plan: Plan::default(),
                 },
                 areas: areas(scene)?,
                 gates: vec![],
@@ -53,6 +54,7 @@ impl Park {
                 today: Today::default(),
                 alarms: vec![],
                 recent: vec![],
+                past: Past::default(),
             },
             chance: 0x9E37_79B9_7F4A_7C15,
             zone,
@@ -102,6 +104,7 @@ impl Park {
             today: Some(self.state.today.clone()),
             alarms: vec![],
             recent,
+            past: None,
         })
     }
 

@@ -9,7 +9,7 @@ use std::{
 use futures_util::{SinkExt, StreamExt, future::BoxFuture};
 use serde_json::Value;
 use shanmen_protocols::{
-    feed::{Alarm, Delta, SiteInfo, Snapshot, Text, Today},
+    feed::{Alarm, Delta, Past, Plan, SiteInfo, Snapshot, Text, Today},
     ids::SiteId,
     time::UnixMs,
 };
@@ -36,6 +36,7 @@ pub(super) fn park() -> Snapshot {
             id: SiteId::new("yunqi").unwrap(),
             name: Text { zh: "云栖山".into(), en: "Yunqi".into() },
             timezone: "Asia/Shanghai".into(),
+            plan: Plan::default(),
         },
         areas: vec![],
         gates: vec![],
@@ -43,6 +44,7 @@ pub(super) fn park() -> Snapshot {
         today: Today::default(),
         alarms: vec![],
         recent: vec![],
+        past: Past::default(),
     }
 }
 

@@ -160,7 +160,10 @@ fn collect(value: &Value, keys: &mut BTreeSet<String>) {
         Value::Object(fields) => {
             for (key, inner) in fields {
                 keys.insert(key.clone());
-                if !matches!(key.as_str(), "by_reason" | "by_class" | "name") {
+                if !matches!(
+                    key.as_str(),
+                    "by_reason" | "by_class" | "by_channel" | "name" | "plan"
+                ) {
                     collect(inner, keys);
                 }
             }
