@@ -5,7 +5,7 @@
 import { onTheme, colour } from '../lib/theme.js';
 
 /** @typedef {import('../vendor/echarts.js').Chart} Chart */
-/** @typedef {{[name in 'text' | 'dim' | 'line' | 'raised' | 'sunk' | 'track' | 'flow' | 'flowMid' | 'flowSoft' | 'announce' | 'slow' | 'full']: string}} Inks */
+/** @typedef {{[name in 'text' | 'dim' | 'edge' | 'line' | 'raised' | 'sunk' | 'track' | 'flow' | 'flowMid' | 'flowSoft' | 'announce' | 'slow' | 'full']: string}} Inks */
 /** @typedef {{chart: Chart | null, draw: (inks: Inks, wide: boolean) => object, tap?: (name: string) => void}} Held */
 
 /** @type {Promise<typeof import('../vendor/echarts.js')> | undefined} */
@@ -16,7 +16,7 @@ const charts = new Map();
 /** @returns {Inks} */
 function inks() {
   return {
-    text: colour('--text'), dim: colour('--dim'), line: colour('--line'), raised: colour('--raised'),
+    text: colour('--text'), dim: colour('--dim'), edge: colour('--edge'), line: colour('--line'), raised: colour('--raised'),
     sunk: colour('--sunk'), track: colour('--track'), flow: colour('--flow'), flowMid: colour('--flow-mid'),
     flowSoft: colour('--flow-soft'), announce: colour('--announce'), slow: colour('--slow'), full: colour('--full'),
   };
@@ -38,7 +38,8 @@ function paint(place, resized = false) {
 /** What all charts have in common. @param {object} option */
 function dressed(option) {
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  return { animation: !still, animationDuration: 300, animationDurationUpdate: 300, ...option };
+  const fontFamily = getComputedStyle(document.body).fontFamily;
+  return { textStyle: { fontFamily }, animation: !still, animationDuration: 300, animationDurationUpdate: 300, ...option };
 }
 
 /**

@@ -5,7 +5,7 @@ import { number, percent } from '../lib/format.js';
 import { className, reasonName, say } from '../lib/i18n.js';
 import { drawDay, drawDwell } from './daycharts.js';
 import { chart } from './charts.js';
-import { bar, figures, levelOf, nothing, ranked, renewed, table } from './parts.js';
+import { bar, blank, figures, levelOf, nothing, ranked, renewed, table } from './parts.js';
 import { channelName, dayName, delta, length, timeOf, w, weekday } from './words.js';
 
 /** @typedef {import('./types.js').Day} Day */
@@ -19,6 +19,11 @@ import { channelName, dayName, delta, length, timeOf, w, weekday } from './words
  * @param {Outlook | undefined} outlook
  */
 export function show(day, flow, outlook) {
+  const none = day.entries + day.exits + day.denied === 0 && !day.in_site && !day.peak?.persons;
+  blank(byId('day'), !none ? null : day.open
+    ? { line: w('emptyToday'), why: w('emptyTodayWhy') }
+    : { line: w('emptyDay', { day: dayName(day.day) }), why: w('emptyDayWhy') });
+  if (none) return;
   write(byId('day-name'), dayName(day.day, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' }));
   write(find(byId('day-sum'), '.asof'), day.open ? w('asOf', { time: timeOf(day.at) }) : '');
   write(byId('day-entries'), number(day.entries));
@@ -49,7 +54,7 @@ function sums(day) {
   const rows = [
     { name: w('peak'), value: day.peak ? number(day.peak.persons) : '—', unit: w('persons'), note: day.peak ? w('atTime', { time: timeOf(day.peak.at) }) : '' },
     share === null
-      ? { name: w('capacityShare'), value: '—', note: w('noCapacity') }
+      ? { name: w('capacityShare'), value: '—', note: day.capacity ? '' : w('noCapacity') }
       : { name: w('capacityShare'), value: percent(day.peak?.persons ?? 0, day.capacity ?? 0), note: `${w('capacity')} ${number(day.capacity ?? 0)}`, level: levelOf(share) },
     { name: w('above80'), value: day.capacity ? number(day.minutes_above_80) : '—', unit: w('minutes'), level: day.minutes_above_80 > 0 ? 'announce' : '' },
     { name: w('exits'), value: number(day.exits), unit: w('visits') },
@@ -107,7 +112,7 @@ function showForecast(day, outlook) {
     figures(list, [
       { name: w('expectedEntries'), value: number(forecast.entries), unit: w('visits'), note: closed ? `${w('came')} ${number(day.entries)} · ${off(forecast.entries, day.entries)}` : '' },
       { name: w('expectedPeak'), value: number(forecast.peak_in_site), unit: w('persons'), note: closed && day.peak ? `${w('came')} ${number(day.peak.persons)} · ${off(forecast.peak_in_site, day.peak.persons)}` : w('atTime', { time: timeOf(forecast.peak_at) }) },
-      { name: w('usualError'), value: typeof forecast.error_percent === 'number' ? `±${number(forecast.error_percent, 1)}%` : '—', note: w('errorNote') },
+      { name: w('usualError'), value: typeof forecast.error_percent === 'number' ? `${number(forecast.error_percent, 1)}%` : '—', note: w('errorNote') },
       ...(outlook && day.open ? [{ name: w('soldToday'), value: number(outlook.sold_today), unit: w('persons') }] : []),
     ]);
     const how = [w('fromDays', { n: number(forecast.days) }), outlook?.method ? say(outlook.method) : ''].filter(Boolean);
@@ -142,6 +147,6 @@ function showDevices({ devices }) {
     const bad = devices.worst.filter((row) => row.availability < 1);
     if (bad.length === 0) return [list, make('p', 'hint', w('allUp'))];
     const rows = bad.map((row) => [row.device, share(row.availability), length(row.known_min - row.online_min)]);
-    return [list, table([w('worst'), w('availability'), w('offline', { n: '' })], rows)];
+    return [list, table([w('device'), w('availability'), w('offline')], rows)];
   });
 }

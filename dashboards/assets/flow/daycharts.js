@@ -41,24 +41,23 @@ export function drawDay(day, flow, outlook) {
     const capacity = day.capacity && most > day.capacity * 0.55 ? day.capacity : null;
     const markLine = capacity && {
       silent: true, symbol: 'none', lineStyle: { color: ink.full, type: 'solid', width: 1 },
-      label: { color: ink.full, formatter: `${w('capacity')} ${number(capacity)}`, position: 'insideEndTop', fontSize: 12 },
+      label: { color: ink.full, formatter: `${w('capacity')} ${number(capacity)}`, position: 'insideStartTop', fontSize: 12 },
       data: [{ yAxis: capacity }],
     };
     const y = { type: 'value', splitNumber: 3, ...axis(ink), axisLabel: { ...axis(ink).axisLabel, formatter: (/** @type {number} */ n) => number(Math.abs(n)) } };
     const left = 46;
     return {
-      textStyle: { fontFamily: 'inherit' },
-      legend: { top: 0, right: 0, itemHeight: 8, itemWidth: 14, textStyle: { color: ink.dim }, data: [w('inParkShort'), ...(ahead.length ? [w('forecast')] : []), w('entries'), w('exits')] },
+      legend: { top: 0, right: 0, itemHeight: 3, itemWidth: 14, icon: 'rect', selectedMode: false, textStyle: { color: ink.dim }, data: [w('inParkShort'), ...(ahead.length ? [w('forecast')] : []), w('entries'), w('exits')] },
       tooltip: { trigger: 'axis', ...tip(ink), formatter: (/** @type {{axisValue: string, dataIndex: number}[]} */ [{ axisValue, dataIndex }]) => sayslot(axisValue, shown[dataIndex], ahead[first + dataIndex]) },
       axisPointer: { link: [{ xAxisIndex: 'all' }], lineStyle: { color: ink.dim } },
-      grid: [{ left, right: 10, top: 36, height: '46%' }, { left, right: 10, top: '66%', bottom: 24 }],
+      grid: [{ left, right: 10, top: 46, height: '43%' }, { left, right: 10, top: '66%', bottom: 24 }],
       xAxis: [{ ...x, gridIndex: 0, axisLabel: { show: false } }, { ...x, gridIndex: 1, axisLabel: labels }],
       yAxis: [{ ...y, gridIndex: 0, max: capacity ? (/** @type {{max: number}} */ v) => Math.max(v.max, capacity) : null }, { ...y, gridIndex: 1, splitNumber: 2 }],
       series: [
         { name: w('inParkShort'), type: 'line', data: shown.map((slot) => slot?.peak ?? null), showSymbol: false, smooth: 0.2, lineStyle: { width: 2.5, color: ink.flow }, itemStyle: { color: ink.flow }, areaStyle: { color: ink.flowSoft, opacity: 0.8 }, markLine: markLine || undefined },
         { name: w('forecast'), type: 'line', data: names.map((_, ix) => (first + ix >= lastSlot ? (ahead[first + ix] ?? null) : null)), showSymbol: false, smooth: 0.2, lineStyle: { width: 2, type: [4, 4], color: ink.flowMid }, itemStyle: { color: ink.flowMid } },
         { name: w('entries'), type: 'bar', xAxisIndex: 1, yAxisIndex: 1, stack: 'gate', barCategoryGap: '22%', data: shown.map((slot) => slot?.in ?? null), itemStyle: { color: ink.flow } },
-        { name: w('exits'), type: 'bar', xAxisIndex: 1, yAxisIndex: 1, stack: 'gate', data: shown.map((slot) => (slot ? -slot.out : null)), itemStyle: { color: ink.dim, opacity: 0.6 } },
+        { name: w('exits'), type: 'bar', xAxisIndex: 1, yAxisIndex: 1, stack: 'gate', data: shown.map((slot) => (slot ? -slot.out : null)), itemStyle: { color: ink.edge } },
       ],
     };
   };
@@ -83,7 +82,6 @@ export function drawDwell(dwell) {
   const hour = (/** @type {number} */ minutes) => number(minutes / 60, minutes % 60 ? 1 : 0);
   const binOf = (/** @type {number} */ minutes) => bins.findIndex((bin) => bin.to_min === null || minutes < bin.to_min);
   return (/** @type {Inks} */ ink) => ({
-    textStyle: { fontFamily: 'inherit' },
     grid: { left: 46, right: 10, top: 22, bottom: 24 },
     tooltip: {
       trigger: 'axis', ...tip(ink), axisPointer: { type: 'shadow', shadowStyle: { color: ink.track, opacity: 0.5 } },

@@ -105,7 +105,7 @@ function showState() {
   write(link.word, lost && !waiting ? w('reconnecting') : view === 'now' ? w(have ? 'live' : 'connecting') : have ? w('ago', { age: age(aged) }) : w('connecting'));
   write(byId('now-age'), feed.heardAt === null ? '' : w('ago', { age: age(quiet) }));
 
-  const refused = outcome.refused.find((problem) => problem.status !== 401);
+  const refused = outcome.refused.find((problem) => problem.status !== 401 && problem.kind !== 'not-found');
   let [kind, text] = ['', ''];
   if (old) [kind, text] = ['stale', w('stale', { age: age(aged) })];
   else if (state === 'away') [kind, text] = ['error', w('never')];

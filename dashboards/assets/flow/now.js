@@ -91,7 +91,7 @@ function showGates(park) {
   const each = (/** @type {Gate} */ gate) => through(gate) / Math.max(1, open(gate));
   const [busiest] = [...gates].sort((a, b) => each(b) - each(a));
   const busy = busiest && each(busiest) >= BUSY_PER_LANE;
-  const values = busy ? { gate: say(busiest.name), n: number(through(busiest)), each: number(each(busiest), 1) } : undefined;
+  const values = busy ? { gate: say(busiest.name), n: number(through(busiest)), each: number(each(busiest), each(busiest) < 10 ? 1 : 0) } : undefined;
   write(byId('crowded'), gates.length === 0 ? '' : values ? w('crowded', values) : w('calm'));
   find(byId('now-gates'), '.none').hidden = gates.length > 0;
   scale = Math.max(20, scale * 0.995, ...gates.flatMap((gate) => [gate.in_per_min, gate.out_per_min]));

@@ -2,6 +2,7 @@
 // anew only when what it shows has changed, so that a tap is not lost to a renewal.
 
 import { fill, make, mark } from '../lib/dom.js';
+import { sign } from '../lib/head.js';
 import { number, percent } from '../lib/format.js';
 import { w } from './words.js';
 
@@ -25,8 +26,9 @@ export function renewed(place, what, build) {
 /** @param {HTMLElement} list a `dl.figures` @param {Figure[]} rows */
 export function figures(list, rows) {
   renewed(list, rows, () => rows.map(({ name, value, unit, note, level }) => {
+    const known = value !== '—';
     const dd = make('dd', '', make('span', '', value));
-    if (unit) dd.append(make('small', '', unit));
+    if (unit && known) dd.append(make('small', '', unit));
     if (note) dd.append(make('span', 'note', note));
     if (level) mark(dd, 'level', level);
     return make('div', '', make('dt', '', name), dd);
@@ -38,6 +40,20 @@ export function nothing(line, why) {
   const node = make('p', 'none', make('strong', '', line));
   if (why) node.append(why);
   return node;
+}
+
+/**
+ * A view of which there is nothing to show says so once, not card by card.
+ * @param {HTMLElement} panel
+ * @param {{line: string, why: string} | null} what null: there is something
+ */
+export function blank(panel, what) {
+  panel.classList.toggle('blank', what !== null);
+  const held = panel.querySelector('.card.empty');
+  const card = held instanceof HTMLElement ? held : make('section', 'card empty');
+  if (card !== held) panel.querySelector('.cards')?.append(card);
+  card.hidden = what === null;
+  if (what) renewed(card, what, () => [sign('M0 40V30L15 14l12 8 18-20 14 16 10-8 18 16 12-6v14Z', '0 0 100 40'), nothing(what.line, what.why)]);
 }
 
 /** @param {number} share 0 to 1 @param {string} [level] */
@@ -53,14 +69,17 @@ export function bar(share, level) {
  * Rows by weight, with a bar and the share of the whole; the tail is summed up.
  * @param {HTMLElement} place
  * @param {{name: string, n: number}[]} rows
- * @param {{empty?: string, max?: number, rest?: (n: number) => string}} [how]
+ * @param {{empty?: string, max?: number}} [how]
  */
-export function ranked(place, rows, { empty = w('noRows'), max = 8 } = {}) {
+export function ranked(place, rows, { empty = w('noRows'), max = 6 } = {}) {
   const some = rows.filter((row) => row.n > 0).sort((a, b) => b.n - a.n);
   const all = some.reduce((sum, row) => sum + row.n, 0);
   renewed(place, [some, empty], () => {
     if (some.length === 0) return [nothing(empty)];
-    const lines = some.slice(0, max).map(({ name, n }) => make('li', '',
+    const tail = some.length > max ? some.slice(max - 1) : [];
+    const told = some.slice(0, some.length - tail.length);
+    if (tail.length) told.push({ name: w('others', { n: tail.length }), n: tail.reduce((sum, row) => sum + row.n, 0) });
+    const lines = told.map(({ name, n }) => make('li', '',
       make('span', 'name', name), make('b', '', number(n)), make('small', '', percent(n, all)), bar(n / some[0].n)));
     return [make('ol', 'ranked', ...lines)];
   });

@@ -36,9 +36,9 @@ export function ridge(section) {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute('preserveAspectRatio', 'none');
-  const names = ['area', 'grid', 'week', 'forecast', 'edge', 'at'];
-  const [area, grid, week, ahead, edge, at] = names.map(line);
-  svg.append(area, grid, week, ahead, edge, at);
+  const names = ['area', 'running', 'grid', 'week', 'forecast', 'edge', 'at'];
+  const [area, column, grid, week, ahead, edge, at] = names.map(line);
+  svg.append(area, column, grid, week, ahead, edge, at);
   const [ticks, levels] = [make('div', 'ticks'), make('div', 'levels')];
   plot.append(svg, levels, ticks);
   /** @type {{root: HTMLElement}[]} */
@@ -59,11 +59,12 @@ export function ridge(section) {
     const y = (/** @type {number} */ n) => HEIGHT - (n / high) * HEIGHT;
     const points = (/** @type {number[]} */ curve, /** @type {number} */ a, /** @type {number} */ b) =>
       curve.slice(a, b).map((n, ix) => `${x(a + ix + 0.5).toFixed(1)} ${y(n).toFixed(1)}`);
-    // The quarter that runs is no dip: the line ends with the last whole one.
+    // The quarter that runs is no dip: the line ends with the last whole one, and it is a column.
     const whole = points(today, from, Math.max(from + 1, running));
     const [left, right] = [x(from + 0.5), x(Math.max(from + 1, running) - 0.5)];
     put(area, `M${left} ${HEIGHT}L${whole.join('L')}L${right.toFixed(1)} ${HEIGHT}Z`);
     put(edge, `M${whole.join('L')}`);
+    put(column, today[running] > 0 ? `M${x(running)} ${HEIGHT}V${y(today[running])}H${x(running + 1)}V${HEIGHT}Z` : '');
     put(week, lastWeek.some((n) => n > 0) ? `M${points(lastWeek, from, until).join('L')}` : '');
     const rest = points(forecast, Math.max(from, running - 1), until);
     put(ahead, forecast.some((n) => n > 0) && rest.length > 1 ? `M${rest.join('L')}` : '');

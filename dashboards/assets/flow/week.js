@@ -5,7 +5,7 @@ import { byId, find, make, write } from '../lib/dom.js';
 import { number, percent } from '../lib/format.js';
 import { say } from '../lib/i18n.js';
 import { chart } from './charts.js';
-import { figures, levelOf, nothing, renewed, table } from './parts.js';
+import { blank, figures, levelOf, nothing, renewed, table } from './parts.js';
 import { drawDays, drawErrors, drawHeat } from './weekcharts.js';
 import { dayName, delta, timeOf, w } from './words.js';
 
@@ -35,6 +35,9 @@ const sum = (days, of) => days.reduce((all, day) => all + of(day), 0);
  * @param {(day: string) => void} open goes to a day
  */
 export function show({ days }, heatmap, outlook, open) {
+  const none = days.every((day) => day.entries + day.exits === 0) && !heatmap?.cells.some((cell) => cell.entries > 0);
+  blank(byId('week'), none ? { line: w('emptyWeek'), why: w('notYetWhy') } : null);
+  if (none) return;
   const [before, these] = [days.slice(-14, -7), days.slice(-7)];
   const range = { from: dayName(these[0]?.day ?? ''), to: dayName(these.at(-1)?.day ?? '') };
   write(byId('week-name'), these.length ? w('sevenUntil', range) : w('week'));
@@ -66,7 +69,7 @@ function sums(days) {
     { name: w('best'), value: best ? number(best.entries) : '—', unit: w('visits'), note: best ? dayName(best.day) : '' },
     { name: w('peak'), value: peak?.peak ? number(peak.peak.persons) : '—', unit: w('persons'), note: peak?.peak ? `${dayName(peak.day)} ${timeOf(peak.peak.at)}` : '' },
     share === null
-      ? { name: w('capacityShare'), value: '—', note: w('noCapacity') }
+      ? { name: w('capacityShare'), value: '—' }
       : { name: w('capacityShare'), value: percent(peak.peak?.persons ?? 0, peak.capacity ?? 0), level: levelOf(share) },
     { name: w('above80'), value: number(above), unit: w('minutes'), level: above > 0 ? 'announce' : '' },
     { name: w('reentries'), value: number(sum(days, (day) => day.reentries)), unit: w('visits') },

@@ -18,7 +18,6 @@ const short = (n) => (n >= 1000 ? `${number(n / 1000, n < 9950 ? 1 : 0)}k` : num
 /** Entries by day: the last seven in full colour. @param {WeekDay[]} days oldest first */
 export function drawDays(days) {
   return (/** @type {Inks} */ ink, /** @type {boolean} */ wide) => ({
-    textStyle: { fontFamily: 'inherit' },
     grid: { left: 52, right: 8, top: 24, bottom: 40 },
     tooltip: {
       trigger: 'axis', ...tip(ink), axisPointer: { type: 'shadow', shadowStyle: { color: ink.track, opacity: 0.5 } },
@@ -58,7 +57,6 @@ export function drawHeat({ cells }, what) {
   const shown = cells.filter((cell) => cell.hour >= from && cell.hour <= until);
   const unit = w(what === 'entries' ? 'visits' : 'persons');
   return (/** @type {Inks} */ ink, /** @type {boolean} */ wide) => ({
-    textStyle: { fontFamily: 'inherit' },
     grid: { left: 40, right: 4, top: 4, bottom: 24 },
     tooltip: {
       ...tip(ink),
@@ -82,8 +80,7 @@ export function drawHeat({ cells }, what) {
 /** Bars of what came, and a stroke where it was expected. @param {import('./types.js').Outlook['errors']} errors oldest first */
 export function drawErrors(errors) {
   return (/** @type {Inks} */ ink) => ({
-    textStyle: { fontFamily: 'inherit' },
-    legend: { top: 0, right: 0, itemHeight: 8, itemWidth: 14, textStyle: { color: ink.dim } },
+    legend: { top: 0, right: 0, itemHeight: 4, itemWidth: 14, selectedMode: false, textStyle: { color: ink.dim } },
     grid: { left: 52, right: 8, top: 30, bottom: 24 },
     tooltip: {
       trigger: 'axis', ...tip(ink), axisPointer: { type: 'shadow', shadowStyle: { color: ink.track, opacity: 0.5 } },
