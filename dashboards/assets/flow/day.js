@@ -23,13 +23,15 @@ export function show(day, flow, outlook) {
   blank(byId('day'), !none ? null : day.open
     ? { line: w('emptyToday'), why: w('emptyTodayWhy') }
     : { line: w('emptyDay', { day: dayName(day.day) }), why: w('emptyDayWhy') });
-  if (none) return;
+  // Before the gates open there may be something to expect already.
+  byId('day-forecast').parentElement?.classList.toggle('stay', none && Boolean(outlook?.entries));
+  if (none) return showForecast(day, outlook);
   write(byId('day-name'), dayName(day.day, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' }));
   write(find(byId('day-sum'), '.asof'), day.open ? w('asOf', { time: timeOf(day.at) }) : '');
   write(byId('day-entries'), number(day.entries));
   const before = day.last_week;
   const then = before ? (day.open ? before.entries_by_now : before.entries) : 0;
-  const values = before && then ? { weekday: weekday(before.day), delta: delta(day.entries, then), then: number(then) } : null;
+  const values = before && then ? { weekday: weekday(before.day), delta: delta(day.entries, then), before: number(then) } : null;
   write(byId('day-versus'), values ? w(day.open ? 'versusNow' : 'versusDay', values) : w('noVersus'));
   figures(byId('day-figures'), sums(day));
   const peak = day.peak ? `${w('peak')} ${number(day.peak.persons)} ${timeOf(day.peak.at)}` : '';

@@ -8,8 +8,8 @@ import { timeOf, w } from './words.js';
 /** @typedef {import('./charts.js').Inks} Inks */
 
 const SLOTS = 96;
-const slotOf = (/** @type {string} */ time) => Number(time.slice(0, 2)) * 4 + Math.floor(Number(time.slice(3, 5)) / 15);
-const slotName = (/** @type {number} */ slot) => `${String(Math.floor(slot / 4)).padStart(2, '0')}:${String((slot % 4) * 15).padStart(2, '0')}`;
+const minutesOf = (/** @type {string} */ time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5));
+const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
 
 /**
  * Above: persons in the park, with the forecast of the rest. Below: who came and who left.
@@ -22,9 +22,15 @@ export function drawDay(day, flow, outlook) {
   /** @type {(Slot | null)[]} */
   const slots = Array(SLOTS).fill(null);
   const [series] = flow?.series ?? [];
-  (flow?.at ?? []).forEach((at, ix) => {
-    if (!at.startsWith(day.day)) return;
-    slots[slotOf(timeOf(at))] = { in: series?.in?.[ix] ?? 0, out: series?.out?.[ix] ?? 0, peak: series?.peak?.[ix] ?? 0 };
+  const starts = (flow?.at ?? []).slice(0, SLOTS);
+  // A business day may begin at four in the morning: slots count from its own start.
+  const turn = starts.length ? minutesOf(timeOf(starts[0])) : 0;
+  const slotName = (/** @type {number} */ slot) => {
+    const minutes = (turn + slot * 15) % 1440;
+    return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+  };
+  starts.forEach((_, ix) => {
+    slots[ix] = { in: series?.in?.[ix] ?? 0, out: series?.out?.[ix] ?? 0, peak: series?.peak?.[ix] ?? 0 };
   });
   const ahead = day.open && outlook?.day === day.day ? outlook.in_site : [];
   const lastSlot = slots.findLastIndex((slot) => slot !== null);

@@ -5,7 +5,7 @@ import { withQuery } from '../lib/api.js';
 import { byId, make, write } from '../lib/dom.js';
 import { spoken } from '../lib/i18n.js';
 import { renewed } from './parts.js';
-import { plusDays, w } from './words.js';
+import { w } from './words.js';
 
 /** The server refuses more steps of time. */
 const STEPS_MAX = 10_000;
@@ -29,8 +29,7 @@ export function relabel() {
   const wrong = fault();
   byId('export-wrong').hidden = wrong === '';
   write(byId('export-wrong'), wrong);
-  const until = to.value ? plusDays(to.value, 1) : '';
-  const query = { from: from.value, to: until, bucket: bucket.value, by: by.value, lang: spoken() };
+  const query = { from: from.value, to: to.value, bucket: bucket.value, by: by.value, lang: spoken() };
   renewed(byId('files'), [query, wrong], () => WHAT.map((what) => {
     const links = FORMATS.map((format) => {
       const link = make('a', format === 'xlsx' ? 'button' : 'button plain', format.toUpperCase());

@@ -61,13 +61,12 @@ const feed = new Feed(new URL('/feed', location.href.replace(/^http/, 'ws')), {
 /** The addresses of what a view needs: the first is the one that it cannot do without. */
 function paths() {
   const day = chosen ?? undefined;
-  const to = chosen ? plusDays(chosen, 1) : undefined;
   if (view === 'now') return ['/api/v1/flow/day'];
   const outlook = withQuery('/api/v1/flow/forecast', { day });
   if (view === 'week') return [withQuery('/api/v1/flow/week', { until: day }), '/api/v1/flow/heatmap?weeks=8', outlook];
   return [
     withQuery('/api/v1/flow/day', { day }),
-    withQuery('/api/v1/flow', { from: day, to, bucket: '15m', by: 'site' }),
+    withQuery('/api/v1/flow', { from: day, to: day, bucket: '15m', by: 'site' }),
     outlook,
   ];
 }

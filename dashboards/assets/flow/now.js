@@ -61,7 +61,7 @@ function versusLine(park, day) {
     ? [before.date, before.entries_by_now]
     : [day?.last_week?.day, day?.last_week?.entries_by_now];
   if (!date || !then) return w('noVersus');
-  return w('versusNow', { weekday: weekday(date), delta: delta(park.today.entries, then), then: number(then) });
+  return w('versusNow', { weekday: weekday(date), delta: delta(park.today.entries, then), before: number(then) });
 }
 
 /** @param {number} inSite @param {Day} [day] */

@@ -53,7 +53,7 @@ export function blank(panel, what) {
   const card = held instanceof HTMLElement ? held : make('section', 'card empty');
   if (card !== held) panel.querySelector('.cards')?.append(card);
   card.hidden = what === null;
-  if (what) renewed(card, what, () => [sign('M0 40V30L15 14l12 8 18-20 14 16 10-8 18 16 12-6v14Z', '0 0 100 40'), nothing(what.line, what.why)]);
+  if (what) renewed(card, what, () => [sign('M0 40V30L15 14l12 8 18-20 14 16 10-8 18 16 12-6V40Z', '0 0 100 40'), nothing(what.line, what.why)]);
 }
 
 /** @param {number} share 0 to 1 @param {string} [level] */

@@ -45,7 +45,7 @@ export function show({ days }, heatmap, outlook, open) {
   write(byId('week-entries'), number(entries));
   // Seven days against fewer on record would praise nothing.
   const fair = before.length === 7 && before.every((day) => day.entries > 0);
-  write(byId('week-versus'), fair ? w('versusWeek', { delta: delta(entries, then), then: number(then) }) : w('noVersus'));
+  write(byId('week-versus'), fair ? w('versusWeek', { delta: delta(entries, then), before: number(then) }) : w('noVersus'));
   figures(byId('week-figures'), sums(these));
   const words = these.map((day) => `${dayName(day.day)} ${number(day.entries)}`).join(', ');
   chart(byId('week-days'), `${w('byDay')} · ${words}`, drawDays(days), open);
