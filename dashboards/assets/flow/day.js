@@ -24,7 +24,7 @@ export function show(day, flow, outlook) {
     ? { line: w('emptyToday'), why: w('emptyTodayWhy') }
     : { line: w('emptyDay', { day: dayName(day.day) }), why: w('emptyDayWhy') });
   // Before the gates open there may be something to expect already.
-  byId('day-forecast').parentElement?.classList.toggle('stay', none && Boolean(outlook?.entries));
+  byId('day-forecast').parentElement?.classList.toggle('stay', none && outlook?.day === day.day && outlook.entries > 0);
   if (none) return showForecast(day, outlook);
   write(byId('day-name'), dayName(day.day, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' }));
   write(find(byId('day-sum'), '.asof'), day.open ? w('asOf', { time: timeOf(day.at) }) : '');

@@ -88,6 +88,7 @@ export const w = vocabulary({
   others: { zh: '其余 {n} 项', en: '{n} others' },
   noRows: { zh: '暂无记录', en: 'Nothing yet' },
   curve: { zh: '在园与出入', en: 'In the park, in and out' },
+  curveUnit: { zh: '在园人数；出入人次 / 15 分钟', en: 'people; visits per 15 minutes' },
   capacity: { zh: '承载量', en: 'Capacity' },
   capacityShare: { zh: '最高占承载量', en: 'Peak share of capacity' },
   above80: { zh: '超过 80% 的时间', en: 'Time above 80%' },
