@@ -22,9 +22,10 @@ use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
 pub(crate) use record::{
-    After, AlarmRow, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided,
-    DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, OrderRow, Origin,
-    OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
+    After, AlarmRow, Answer, AnswerTo, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
+    Decided, DeviceRow, DirectEntry, Entry, EventRow, FirstWord, GrantRow, Journaled, Moved,
+    OrderRow, Origin, OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled,
+    TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 

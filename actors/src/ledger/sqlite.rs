@@ -31,8 +31,10 @@ const DIRECT_QUEUE_MAX: usize = 1_024;
 const BULK_QUEUE_MAX: usize = 2;
 /// How often the logs are checkpointed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// From this size on a log is begun anew, in bytes.
-const WAL_HIGH_WATER_BYTES: u64 = 256 * 1024 * 1024;
+/// From this size on a log is begun anew, in bytes. A log that does not grow any more is written
+/// over: its flush then waits for no other file's blocks.
+const BOOKS_LOG_BYTES: u64 = 256 * 1024 * 1024;
+const JOURNAL_LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// How long a reader waits for the books to have what the journal had when it came.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
 const CATCH_UP_STEP: Duration = Duration::from_millis(1);
@@ -325,7 +327,8 @@ impl Checkpoints {
                     self.progress.on_disk.store(has, Ordering::Release);
                 }
                 let bytes = std::fs::metadata(log).map_or(0, |meta| meta.len());
-                if WAL_HIGH_WATER_BYTES < bytes {
+                let most = if *is_books { BOOKS_LOG_BYTES } else { JOURNAL_LOG_BYTES };
+                if most < bytes {
                     Self::checkpoint(connection, "RESTART");
                 }
             }
