@@ -24,6 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Limits,
+    addresses::Addresses,
     coalesce::{drop_known, merge},
     glass::{Glass, ReadyFrame},
     watch,
@@ -41,6 +42,7 @@ struct Shared {
     glass: Mutex<Glass>,
     frames: broadcast::Sender<ReadyFrame>,
     seats: Arc<Semaphore>,
+    addresses: Addresses,
     sessions: TaskTracker,
     closing: CancellationToken,
 }
@@ -66,6 +68,7 @@ pub fn start(
             glass: Mutex::new(Glass::new(initial, now())),
             frames: broadcast::Sender::new(limits.queue_frames.max(1)),
             seats: Arc::new(Semaphore::new(limits.viewers_max.min(Semaphore::MAX_PERMITS))),
+            addresses: Addresses::default(),
             sessions: TaskTracker::new(),
             closing: shutdown.child_token(),
         }),
@@ -124,6 +127,10 @@ impl Hub {
 
     pub(crate) fn seats(&self) -> &Arc<Semaphore> {
         &self.shared.seats
+    }
+
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.shared.addresses
     }
 
     pub(crate) fn sessions(&self) -> &TaskTracker {

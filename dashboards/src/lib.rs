@@ -9,8 +9,10 @@
 //! [`Snapshot`]: shanmen_protocols::feed::Snapshot
 //! [`Delta`]: shanmen_protocols::feed::Delta
 
+mod addresses;
 mod coalesce;
 mod glass;
+mod guard;
 mod hub;
 mod limits;
 mod packed;
@@ -22,6 +24,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use guard::{Guard, Pass};
 pub use hub::{Hub, start};
 pub use limits::Limits;
 pub use pages::router;

@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Hub, Limits, glass::ReadyFrame, watch};
+use crate::{Hub, Limits, Pass, glass::ReadyFrame, watch};
 
 /// What a viewer may say.
 #[derive(Deserialize)]
@@ -37,6 +37,8 @@ enum End {
     Left,
     /// The feed ended.
     Shutdown,
+    /// The login or the link that it came by is over.
+    Over,
     /// A send took too long.
     Stalled,
     /// Nothing was heard of it, not even the answer to a ping.
@@ -54,6 +56,7 @@ impl End {
     fn cut(self) -> Option<&'static str> {
         match self {
             Self::Left | Self::Shutdown => None,
+            Self::Over => Some("login_over"),
             Self::Stalled => Some("stalled"),
             Self::Silent => Some("silent"),
             Self::TooMany => Some("too_many"),
@@ -67,6 +70,7 @@ impl End {
         let (code, reason) = match self {
             Self::Left | Self::Stalled | Self::Silent => return None,
             Self::Shutdown => (CloseCode::Away, "the feed ends here"),
+            Self::Over => (CloseCode::Policy, "the login is over"),
             Self::TooMany => (CloseCode::Policy, "too many messages"),
             Self::TooBig => (CloseCode::Size, "message too big"),
             Self::Nonsense => (CloseCode::Policy, "not a message of the feed"),
@@ -75,14 +79,18 @@ impl End {
     }
 }
 
-/// Serves one viewer until it is over. `seat` is its place among the viewers.
-pub(crate) async fn run<S>(mut socket: WebSocketStream<S>, hub: &Hub, seat: OwnedSemaphorePermit)
-where
+/// Serves one viewer until it is over. `pass` let it in, `seat` is its place among the viewers.
+pub(crate) async fn run<S>(
+    mut socket: WebSocketStream<S>,
+    hub: &Hub,
+    pass: &Pass,
+    seat: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let viewers = gauge!(watch::VIEWERS);
     viewers.increment(1);
-    let end = serve(&mut socket, hub).await;
+    let end = serve(&mut socket, hub, pass).await;
     if let Some(why) = end.cut() {
         counter!(watch::CUT, "why" => why).increment(1);
     }
@@ -101,7 +109,7 @@ where
     viewers.decrement(1);
 }
 
-async fn serve<S>(socket: &mut WebSocketStream<S>, hub: &Hub) -> End
+async fn serve<S>(socket: &mut WebSocketStream<S>, hub: &Hub, pass: &Pass) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -138,6 +146,9 @@ where
                 }
             }
             _ = ping.tick() => {
+                if !pass() {
+                    return End::Over;
+                }
                 if !std::mem::take(&mut heard) {
                     return End::Silent;
                 }
