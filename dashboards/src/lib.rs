@@ -18,8 +18,10 @@ mod limits;
 mod packed;
 mod pages;
 mod session;
+mod today;
 mod upgrade;
 mod watch;
+mod wire;
 
 #[cfg(test)]
 mod tests;

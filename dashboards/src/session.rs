@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use metrics::{counter, gauge};
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     sync::{OwnedSemaphorePermit, broadcast::error::RecvError},
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
@@ -105,6 +105,10 @@ pub(crate) async fn run<S>(
             tracing::debug!("viewer did not close in time");
         }
     }
+    if end == End::Left {
+        // The answer to its close; it may be gone already.
+        timeout(hub.limits().close_timeout, socket.flush()).await.ok();
+    }
     drop(seat);
     viewers.decrement(1);
 }
@@ -178,8 +182,9 @@ fn listen(got: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Res
             Err(_) => Err(End::Nonsense),
         },
         Message::Binary(_) => Err(End::Nonsense),
-        // Pings and closes are answered by the socket itself.
-        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Ok(false),
+        Message::Close(_) => Err(End::Left),
+        // Pings are answered by the socket itself.
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(false),
     }
 }
 
@@ -191,10 +196,17 @@ async fn send<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let bytes = frame.text.len();
-    write(socket, Message::Text(frame.text), limits).await?;
+    let wire = frame.wire.bytes();
+    let writing = async {
+        // What the socket itself has under way (an answer to a ping) must not be cut in two.
+        socket.flush().await.map_err(|_| End::Left)?;
+        let io = socket.get_mut();
+        io.write_all(wire).await.map_err(|_| End::Left)?;
+        io.flush().await.map_err(|_| End::Left)
+    };
+    timeout(limits.send_timeout, writing).await.unwrap_or(Err(End::Stalled))?;
     counter!(watch::SENT).increment(1);
-    counter!(watch::BYTES).increment(u64::try_from(bytes).unwrap_or(u64::MAX));
+    counter!(watch::BYTES).increment(wire.len() as u64);
     Ok(frame.seq)
 }
 

@@ -21,9 +21,9 @@ use tokio_tungstenite::{
 
 use crate::{Limits, pages::Door, session, watch};
 
-/// Frames written but not yet taken by the socket. One frame is under way at a time, so this only
-/// has to hold the largest snapshot: 4 MiB are some 15,000 lanes.
-const WRITE_BUFFER_MAX_BYTES: usize = 4 << 20;
+/// What the socket itself has to say: pings, answers to pings, and the close. Frames of the feed
+/// go past this buffer, see `wire.rs`.
+const WRITE_BUFFER_MAX_BYTES: usize = 4096;
 
 /// Answers `GET /feed`.
 pub(crate) async fn feed(State(door): State<Door>, mut request: Request) -> Response {
@@ -83,8 +83,7 @@ fn refused(why: &'static str, answer: impl IntoResponse) -> Response {
 }
 
 fn config(limits: &Limits) -> WebSocketConfig {
-    // tungstenite's default buffers cost 135 KB a viewer; frames are written whole, so that a
-    // write buffer would only copy them.
+    // tungstenite's default buffers cost 135 KB a viewer.
     WebSocketConfig::default()
         .read_buffer_size(4096)
         .write_buffer_size(0)

@@ -1,6 +1,7 @@
 //! A small park, a served hub, and a viewer that reads JSON.
 
 use std::{
+    cell::Cell,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -34,8 +35,13 @@ use crate::{Guard, Hub, Limits, Pass, router, start};
 /// Far longer than anything here takes: only a hang meets it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+thread_local! {
+    /// How far the tests' wall clock has gone, in milliseconds.
+    pub(super) static MOMENT: Cell<i64> = const { Cell::new(0) };
+}
+
 pub(super) fn now() -> UnixMs {
-    UnixMs(1_790_000_000_000)
+    UnixMs(1_790_000_000_000 + MOMENT.get())
 }
 
 pub(super) fn park() -> Snapshot {
