@@ -36,7 +36,9 @@ mod tickets;
 mod times;
 mod tokens;
 mod users;
+mod view_links;
 mod views;
+mod watching;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -75,6 +77,7 @@ pub struct Shared {
     data: PathBuf,
     advertise: Option<String>,
     https: bool,
+    open: bool,
     texts: site::Texts,
 }
 
@@ -97,6 +100,8 @@ pub struct Parts<'p> {
     pub advertise: Option<String>,
     /// Whether the pages are served over TLS.
     pub https: bool,
+    /// Whether anyone who reaches the port may watch the feed.
+    pub open: bool,
     /// The one bound on hashing.
     pub passwords: Passwords,
 }
@@ -118,6 +123,7 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
         data: parts.data,
         advertise: parts.advertise,
         https: parts.https,
+        open: parts.open,
         texts,
     });
     app.plane.set_logins(Arc::new(login::AtDevices(Arc::downgrade(&app))));
@@ -126,9 +132,10 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
     let document = Bytes::from(serde_json::to_vec(&document)?);
     let api = api
         .route("/api/openapi.json", axum::routing::get(async || json_bytes(document)))
-        .with_state(app);
+        .with_state(Arc::clone(&app));
+    let guard = Arc::new(watching::Watching(app));
     Ok(api
-        .merge(shanmen_dashboards::router(parts.hub))
+        .merge(shanmen_dashboards::router(parts.hub, guard))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "no-such-path", "there is nothing at this path")
         })
@@ -155,6 +162,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(users::list))
         .routes(routes!(users::put))
         .routes(routes!(users::token))
+        .routes(routes!(view_links::list, view_links::make))
+        .routes(routes!(view_links::revoke))
         .routes(routes!(tickets::issue))
         .routes(routes!(import::import))
         .routes(routes!(tickets::show))
