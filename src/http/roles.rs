@@ -67,6 +67,8 @@ duties! {
     BlockPersons = ["operator", "manager"];
     /// To see who swiped which card where.
     SeeSwipes = ["operator", "manager", "auditor"];
+    /// To see how many came, when and where.
+    SeeFlow = ["operator", "manager", "finance", "auditor"];
     /// To see who did what.
     SeeAudit = ["auditor"];
     /// To say who may do what.
@@ -168,6 +170,7 @@ mod tests {
                     [ChangeProducts::ROLES, SeeCapacity::ROLES, OverrideCapacity::ROLES].concat(),
                 )
                 .chain([BlockPersons::ROLES, SeeSwipes::ROLES, SeeAudit::ROLES].concat())
+                .chain(SeeFlow::ROLES.iter().copied())
         {
             assert!(ROLES.contains(&role), "{role}");
         }
