@@ -16,6 +16,7 @@ mod capacity;
 mod commands;
 mod devices;
 mod enrol;
+mod flow;
 mod health;
 mod import;
 pub mod listen;
@@ -205,6 +206,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(blocked::unblock))
         .routes(routes!(swipes::list))
         .routes(routes!(audit::list))
+        .routes(routes!(flow::series::list))
+        .routes(routes!(flow::day::show))
 }
 
 /// JSON that is there already.

@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 
 use shanmen_protocols::{
     device::{Outcome, PassageBy},
-    ids::{DeviceId, Direction, GrantId, ScanId, TicketId},
+    ids::{Channel, DeviceId, Direction, GrantId, ScanId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{
@@ -175,6 +175,7 @@ pub fn fill(folder: &Path, tickets: u64) -> Result<(), Box<dyn std::error::Error
                 state: state.clone(),
                 credentials: vec![digest_of(n)],
                 holder: None,
+                channel: Channel::direct(),
             });
             let (done, committed) = oneshot::channel();
             ledger.append_bulk(BulkEntry { tickets: rows.collect(), done }).await?;

@@ -70,6 +70,8 @@ duties! {
     BlockPersons = ["operator", "manager"];
     /// To see who swiped which card where.
     SeeSwipes = ["operator", "manager", "auditor"];
+    /// To see how many came, when and where.
+    SeeFlow = ["operator", "manager", "finance", "auditor"];
     /// To see who did what.
     SeeAudit = ["auditor"];
     /// To let others see the wall.
@@ -190,7 +192,7 @@ mod tests {
                     [ChangeProducts::ROLES, SeeCapacity::ROLES, OverrideCapacity::ROLES].concat(),
                 )
                 .chain([BlockPersons::ROLES, SeeSwipes::ROLES, SeeAudit::ROLES].concat())
-                .chain(ShareViews::ROLES.iter().copied())
+                .chain([ShareViews::ROLES, SeeFlow::ROLES].concat())
         {
             assert!(ROLES.contains(&role), "{role}");
         }

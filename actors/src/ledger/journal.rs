@@ -36,6 +36,8 @@ const VERSION: u8 = 1;
 /// How far journal and books are; shared by both threads and the readers.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// The books should read the park anew, for what they count.
+    pub(super) park_changed: AtomicBool,
     /// The newest record in the journal.
     pub(super) journaled: AtomicI64,
     /// The newest record that the books have.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use shanmen_protocols::{
     device::{DecisionResult, OrderLine, OrderState, Outcome, PassageBy},
     ids::{
-        AreaId, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, OrderId, ScanId,
+        AreaId, Channel, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, OrderId, ScanId,
         TicketId,
     },
     reason::Reason,
@@ -23,7 +23,7 @@ use shanmen_rules::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::LedgerFault;
+use super::{HistoryWrite, LedgerFault};
 use crate::{
     alerts::Cause,
     api::{
@@ -179,6 +179,8 @@ pub(crate) enum Record {
     Emergency { state: EmergencyView, audit: AuditLine },
     /// An order as it is now, and its tickets the first time that it has them.
     Order { row: Box<OrderRow>, tickets: Vec<TicketRow>, audit: Option<AuditLine> },
+    /// What the keeper of the history brings.
+    History(HistoryWrite),
     /// A line for the audit trail.
     Audit(AuditLine),
 }
@@ -188,6 +190,8 @@ pub(crate) enum Record {
 pub(crate) struct OrderRow {
     pub(crate) id: OrderId,
     pub(crate) seller: String,
+    /// How its tickets are sold.
+    pub(crate) channel: Channel,
     pub(crate) state: OrderState,
     pub(crate) lines: Vec<OrderLine>,
     /// In the smallest coin.
@@ -373,6 +377,8 @@ pub(crate) struct TicketRow {
     pub(crate) state: TicketState,
     pub(crate) credentials: Vec<Digest>,
     pub(crate) holder: Option<String>,
+    /// How it was sold.
+    pub(crate) channel: Channel,
 }
 
 /// A device of the registry.

@@ -19,6 +19,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::{
     BulkEntry, DirectEntry, Entry, LedgerFault,
     books::BooksWriter,
+    history,
     journal::{BACKLOG_MAX, JournalWriter, Progress},
 };
 use crate::clock::{Clock, Stopwatch};
@@ -44,6 +45,7 @@ const BOOKS_SCHEMA: &[&str] = &[
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
 ];
 const JOURNAL_SCHEMA: &[&str] = &[include_str!("schema/journal.sql")];
 
@@ -56,6 +58,8 @@ pub(crate) struct SqliteLedger {
     bulk: mpsc::Sender<BulkEntry>,
     progress: Arc<Progress>,
     reader: Mutex<Connection>,
+    /// For the reports, which may take long: nobody else waits for it.
+    history_reader: Mutex<Connection>,
     journal_thread: Mutex<Option<JoinHandle<()>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -67,10 +71,12 @@ impl SqliteLedger {
         })?;
         let (books_path, journal_path) =
             (folder.join("ledger.sqlite"), folder.join("journal.sqlite"));
-        let books = connect(&books_path, BOOKS_SCHEMA)?;
+        let mut books = connect(&books_path, BOOKS_SCHEMA)?;
+        history::fill_once(&mut books)?;
         let journal = connect(&journal_path, JOURNAL_SCHEMA)?;
         let progress = Arc::new(Progress::default());
         progress.healthy.store(true, Ordering::Relaxed);
+        progress.park_changed.store(true, Ordering::Release);
         let taken_over: i64 = books.query_row("SELECT n FROM taken_over", [], |row| row.get(0))?;
         let journaled: i64 =
             journal.query_row("SELECT coalesce(max(n), 0) FROM journal", [], |row| row.get(0))?;
@@ -91,6 +97,7 @@ impl SqliteLedger {
             journal: connect(&journal_path, &[])?,
             clock: clock.clone(),
             progress: Arc::clone(&progress),
+            counter: history::Counter::default(),
         };
         let mut left = 0;
         loop {
@@ -102,8 +109,7 @@ impl SqliteLedger {
         if left > 0 {
             tracing::info!(records = left, "the books took over what was left in the journal");
         }
-        let reader = connect(&books_path, &[])?;
-        reader.pragma_update(None, "query_only", true)?;
+        let [reader, history_reader] = [reader(&books_path)?, reader(&books_path)?];
         let journal_writer = JournalWriter {
             connection: journal,
             clock,
@@ -139,6 +145,7 @@ impl SqliteLedger {
             bulk,
             progress,
             reader: Mutex::new(reader),
+            history_reader: Mutex::new(history_reader),
             journal_thread: Mutex::new(Some(journal_thread)),
             threads: Mutex::new(threads),
         })
@@ -150,6 +157,28 @@ impl SqliteLedger {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
+        self.catch_up()?;
+        work(&lock(&self.reader))
+    }
+
+    /// Runs a read of the history, once the books have what the journal has now.
+    pub(crate) fn read_history<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        self.catch_up()?;
+        self.peek_history(work)
+    }
+
+    /// Runs a read of the history as the books have it, a few milliseconds behind the gates.
+    pub(crate) fn peek_history<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        work(&lock(&self.history_reader))
+    }
+
+    fn catch_up(&self) -> Result<(), LedgerFault> {
         let newest = self.progress.journaled.load(Ordering::Acquire);
         let watch = Stopwatch::start();
         while self.progress.taken_over.load(Ordering::Acquire) < newest {
@@ -160,8 +189,12 @@ impl SqliteLedger {
             self.wake_books();
             std::thread::park_timeout(CATCH_UP_STEP);
         }
-        let connection = lock(&self.reader);
-        work(&connection)
+        Ok(())
+    }
+
+    /// What the books' writer knows of areas, lanes and products is no longer so.
+    pub(super) fn park_changed(&self) {
+        self.progress.park_changed.store(true, Ordering::Release);
     }
 
     /// Runs a write at the start, before the gates open, on a connection of its own.
@@ -268,6 +301,12 @@ fn connect(path: &Path, schema: &[&str]) -> Result<Connection, LedgerFault> {
         migrate(&mut connection, schema)?;
     }
     Ok(connection)
+}
+
+fn reader(path: &Path) -> Result<Connection, LedgerFault> {
+    let reader = connect(path, &[])?;
+    reader.pragma_update(None, "query_only", true)?;
+    Ok(reader)
 }
 
 fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), LedgerFault> {
