@@ -15,12 +15,14 @@ mod body;
 mod capacity;
 mod commands;
 mod devices;
+mod duty;
 mod enrol;
 mod health;
 mod import;
 pub mod listen;
 mod lists;
 mod login;
+mod lookup;
 mod openapi;
 mod operations;
 mod orders;
@@ -157,6 +159,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(users::token))
         .routes(routes!(tickets::issue))
         .routes(routes!(import::import))
+        .routes(routes!(lookup::look_up))
         .routes(routes!(tickets::show))
         .routes(routes!(tickets::void))
         .routes(routes!(tickets::freeze))
@@ -173,6 +176,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(standing::secret))
         .routes(routes!(standing::revoke))
         .routes(routes!(commands::send, commands::list))
+        .routes(routes!(duty::commands))
+        .routes(routes!(duty::events))
+        .routes(routes!(duty::me))
+        .routes(routes!(duty::acts))
         .routes(routes!(commands::config, commands::set_config))
         .routes(routes!(commands::emergency, commands::set_emergency))
         .routes(routes!(enrol::enrol))

@@ -34,7 +34,11 @@ macro_rules! duties {
         impl Duty for $name {
             const ROLES: &'static [&'static str] = &$roles;
         }
-    )*};
+    )*
+
+        /// All duties: name and roles.
+        const DUTIES: &[(&str, &[&str])] = &[$((stringify!($name), $name::ROLES)),*];
+    };
 }
 duties! {
     /// To be logged in.
@@ -71,6 +75,24 @@ duties! {
     SeeAudit = ["auditor"];
     /// To say who may do what.
     ManageUsers = ["admin"];
+}
+
+/// The duties that somebody with these roles has, as words: `see_devices`, `operate` …
+pub(super) fn duties_of(roles: &[String]) -> Vec<String> {
+    let has = |of: &[&str]| roles.iter().any(|role| role == "admin" || of.contains(&role.as_str()));
+    DUTIES.iter().filter(|(_, of)| has(of)).map(|(name, _)| word(name)).collect()
+}
+
+/// `SeeDevices` as `see_devices`.
+fn word(name: &str) -> String {
+    let mut word = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
 }
 
 /// A caller who has the duty `D`.
@@ -159,17 +181,17 @@ mod tests {
 
     #[test]
     fn every_role_in_a_duty_exists() {
-        for role in
-            [Sell::ROLES, SeeTickets::ROLES, ChangeTickets::ROLES, Admit::ROLES, Release::ROLES]
-                .concat()
-                .into_iter()
-                .chain([SeeDevices::ROLES, ManageDevices::ROLES, SeeGrants::ROLES].concat())
-                .chain(
-                    [ChangeProducts::ROLES, SeeCapacity::ROLES, OverrideCapacity::ROLES].concat(),
-                )
-                .chain([BlockPersons::ROLES, SeeSwipes::ROLES, SeeAudit::ROLES].concat())
-        {
-            assert!(ROLES.contains(&role), "{role}");
+        for role in DUTIES.iter().flat_map(|(_, roles)| roles.iter()) {
+            assert!(ROLES.contains(role), "{role}");
         }
+    }
+
+    #[test]
+    fn a_login_is_told_what_it_may_do() {
+        let may = |role: &str| duties_of(&[role.to_owned()]);
+        assert!(may("operator").contains(&"see_devices".to_owned()));
+        assert!(!may("operator").contains(&"see_audit".to_owned()));
+        assert_eq!(may("admin").len(), DUTIES.len());
+        assert_eq!(may("nobody"), [""; 0]);
     }
 }
