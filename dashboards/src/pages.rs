@@ -17,7 +17,7 @@ use axum::{
 use rust_embed::{Embed, EmbeddedFile};
 use shanmen_protocols::reason::Reason;
 
-use crate::{Hub, upgrade};
+use crate::{Hub, packed, upgrade};
 
 /// Everything that the pages load comes from here; `'self'` covers the feed's socket too.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -26,33 +26,63 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 #[derive(Embed)]
 #[folder = "assets/"]
-struct Assets;
+pub(crate) struct Assets;
 
-/// `GET /feed` (WebSocket), `/wall`, `/assets/*`, and `/`, which leads to the wall.
+/// `GET /feed` (WebSocket), the pages `/`, `/wall`, `/flow`, `/ops` and `/login`, and `/assets/*`.
+/// The pages are empty shells for anyone: what they show comes from the feed and the API, which
+/// ask who it is.
 ///
 /// `GET /api/v1/feed/snapshot` is the program's, from [`Hub::snapshot_frame`].
 pub fn router(hub: Hub) -> Router {
     Router::new()
-        .route("/", get(async || Redirect::temporary("/wall")))
-        .route("/wall", get(async |headers: HeaderMap| file("wall.html", &headers)))
+        .route("/", get(start))
+        .route("/wall", get(async |headers: HeaderMap| file("wall.html", &headers).await))
+        .route("/flow", get(async |headers: HeaderMap| file("flow.html", &headers).await))
+        .route("/ops", get(async |headers: HeaderMap| file("ops.html", &headers).await))
+        .route("/login", get(async |headers: HeaderMap| file("login.html", &headers).await))
         .route("/assets/{*path}", get(asset))
         .route("/feed", get(upgrade::feed))
         .with_state(hub)
+}
+
+/// The page to begin with; the wall as long as there is none.
+async fn start(headers: HeaderMap) -> Response {
+    match Assets::get("index.html") {
+        Some(_) => file("index.html", &headers).await,
+        None => Redirect::temporary("/wall").into_response(),
+    }
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     match path.as_str() {
         "reasons.js" => answer(&path, &REASONS.etag, REASONS.text.clone(), &headers),
         "build.js" => answer(&path, &BUILD.etag, BUILD.text.clone(), &headers),
-        _ => file(&path, &headers),
+        // For the checker of the modules' types, not for browsers.
+        types if types.ends_with(".d.ts") => missing(),
+        _ => file(&path, &headers).await,
     }
 }
 
-fn file(path: &str, headers: &HeaderMap) -> Response {
-    match Assets::get(path) {
-        Some(found) => answer(path, &etag(&found), found.data, headers),
-        None => missing(),
+async fn file(path: &str, headers: &HeaderMap) -> Response {
+    let Some(found) = Assets::get(path) else { return missing() };
+    let etag = etag(&found);
+    if !packed::varies(path) {
+        return answer(path, &etag, found.data, headers);
     }
+    let packed = if packed::asked(headers) { packed::packed(path).await } else { None };
+    let mut response = match packed {
+        Some(bytes) => {
+            // Another form of the file is another thing to hold: a tag of its own.
+            let etag = format!("{}-gz\"", etag.trim_end_matches('"'));
+            let mut response = answer(path, &etag, bytes, headers);
+            let gzip = HeaderValue::from_static("gzip");
+            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+            response
+        }
+        None => answer(path, &etag, found.data, headers),
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response
 }
 
 fn missing() -> Response {
