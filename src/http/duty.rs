@@ -1,6 +1,8 @@
 //! The operators' desk: what happened at a device, what people told the fleet, who is logged in and
 //! what they did.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
     response::Response,
@@ -122,6 +124,8 @@ pub(super) struct Me {
     roles: Vec<String>,
     /// What they may do: `operate`, `release`, `override_capacity`, `see_audit` …
     may: Vec<String>,
+    /// What they may not do, each with the roles that may, besides `admin`.
+    lacks: BTreeMap<String, Vec<&'static str>>,
     /// When the login is over (RFC 3339).
     expires: String,
 }
@@ -132,8 +136,8 @@ pub(super) struct Me {
 pub(super) async fn me(State(app): State<App>, caller: May<Anyone>) -> Result<Response, Problem> {
     let over = || Problem::unauthorized("the token is unknown or over; log in at /api/v1/login");
     let (user, roles, expires) = app.plane.token(&caller.digest).ok_or_else(over)?;
-    let may = roles::duties_of(&roles);
-    json(&Me { user, roles, may, expires: app.times.text(expires) })
+    let (may, lacks) = roles::duties_of(&roles);
+    json(&Me { user, roles, may, lacks, expires: app.times.text(expires) })
 }
 
 /// What the caller has done, as it stands on the audit trail: everybody may see their own.

@@ -4,7 +4,7 @@
 //! Owns the table of duties and the reading of tokens from a request. Called by axum before a
 //! handler runs, so that nobody without the duty gets as far as a body.
 
-use std::marker::PhantomData;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use axum::{
     extract::FromRequestParts,
@@ -77,10 +77,15 @@ duties! {
     ManageUsers = ["admin"];
 }
 
-/// The duties that somebody with these roles has, as words: `see_devices`, `operate` …
-pub(super) fn duties_of(roles: &[String]) -> Vec<String> {
+/// The duties that somebody with these roles has, as words (`see_devices`, `operate` …), and those
+/// that they have not, with the roles that have.
+pub(super) fn duties_of(
+    roles: &[String],
+) -> (Vec<String>, BTreeMap<String, Vec<&'static str>>) {
     let has = |of: &[&str]| roles.iter().any(|role| role == "admin" || of.contains(&role.as_str()));
-    DUTIES.iter().filter(|(_, of)| has(of)).map(|(name, _)| word(name)).collect()
+    let (may, lacks): (Vec<_>, Vec<_>) = DUTIES.iter().partition(|(_, of)| has(of));
+    let may = may.into_iter().map(|(name, _)| word(name)).collect();
+    (may, lacks.into_iter().map(|(name, of)| (word(name), of.to_vec())).collect())
 }
 
 /// `SeeDevices` as `see_devices`.
@@ -188,10 +193,11 @@ mod tests {
 
     #[test]
     fn a_login_is_told_what_it_may_do() {
-        let may = |role: &str| duties_of(&[role.to_owned()]);
-        assert!(may("operator").contains(&"see_devices".to_owned()));
-        assert!(!may("operator").contains(&"see_audit".to_owned()));
-        assert_eq!(may("admin").len(), DUTIES.len());
-        assert_eq!(may("nobody"), [""; 0]);
+        let (may, lacks) = duties_of(&["operator".to_owned()]);
+        assert!(may.contains(&"see_devices".to_owned()), "{may:?}");
+        assert_eq!(lacks["see_audit"], ["auditor"]);
+        assert_eq!(may.len() + lacks.len(), DUTIES.len());
+        let (may, lacks) = duties_of(&["admin".to_owned()]);
+        assert_eq!((may.len(), lacks.len()), (DUTIES.len(), 0));
     }
 }
