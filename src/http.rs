@@ -15,6 +15,7 @@ mod body;
 mod capacity;
 mod commands;
 mod devices;
+mod duty;
 mod enrol;
 mod flow;
 mod health;
@@ -22,6 +23,7 @@ mod import;
 pub mod listen;
 mod lists;
 mod login;
+mod lookup;
 mod openapi;
 mod operations;
 mod orders;
@@ -167,6 +169,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(view_links::revoke))
         .routes(routes!(tickets::issue))
         .routes(routes!(import::import))
+        .routes(routes!(lookup::look_up))
         .routes(routes!(tickets::show))
         .routes(routes!(tickets::void))
         .routes(routes!(tickets::freeze))
@@ -183,6 +186,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(standing::secret))
         .routes(routes!(standing::revoke))
         .routes(routes!(commands::send, commands::list))
+        .routes(routes!(duty::commands))
+        .routes(routes!(duty::events))
+        .routes(routes!(duty::me))
+        .routes(routes!(duty::acts))
         .routes(routes!(commands::config, commands::set_config))
         .routes(routes!(commands::emergency, commands::set_emergency))
         .routes(routes!(enrol::enrol))

@@ -18,6 +18,7 @@ use crate::{clock::Clock, keys::KeyRing, security::Security};
 
 mod alarms;
 mod capacity;
+mod duty;
 mod fleet;
 mod flow;
 mod orders;
@@ -26,6 +27,7 @@ mod products;
 
 pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
+pub use duty::{CommandQuery, DeviceEvent, FoundTicket, LookUp};
 pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
 pub use flow::{
     Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery, FlowSeries,
@@ -255,6 +257,8 @@ pub struct PresentationView {
     pub result: String,
     /// Why.
     pub reason: String,
+    /// What was told with it: when and where it was used, when to come back.
+    pub facts: Option<serde_json::Value>,
 }
 
 /// One passage on record.
@@ -388,6 +392,8 @@ pub struct DeviceView {
     pub acked: u64,
     /// The last telemetry.
     pub telemetry: serde_json::Map<String, serde_json::Value>,
+    /// When it came.
+    pub telemetry_at: Option<UnixMs>,
     /// The version of the configuration that it should have; none where nobody set one.
     pub config_desired: Option<u64>,
     /// What it says of its configuration, lists and mode.

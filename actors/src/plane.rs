@@ -34,6 +34,7 @@ use crate::{
 
 mod counter;
 mod devices;
+mod duty;
 mod fleet;
 mod gates;
 mod handheld;

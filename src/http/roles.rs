@@ -4,7 +4,7 @@
 //! Owns the table of duties and the reading of tokens from a request. Called by axum before a
 //! handler runs, so that nobody without the duty gets as far as a body.
 
-use std::marker::PhantomData;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use axum::{
     extract::FromRequestParts,
@@ -37,7 +37,11 @@ macro_rules! duties {
         impl Duty for $name {
             const ROLES: &'static [&'static str] = &$roles;
         }
-    )*};
+    )*
+
+        /// All duties: name and roles.
+        const DUTIES: &[(&str, &[&str])] = &[$((stringify!($name), $name::ROLES)),*];
+    };
 }
 duties! {
     /// To be logged in.
@@ -78,6 +82,29 @@ duties! {
     ShareViews = ["manager"];
     /// To say who may do what.
     ManageUsers = ["admin"];
+}
+
+/// The duties that somebody with these roles has, as words (`see_devices`, `operate` …), and those
+/// that they have not, with the roles that have.
+pub(super) fn duties_of(
+    roles: &[String],
+) -> (Vec<String>, BTreeMap<String, Vec<&'static str>>) {
+    let has = |of: &[&str]| roles.iter().any(|role| role == "admin" || of.contains(&role.as_str()));
+    let (may, lacks): (Vec<_>, Vec<_>) = DUTIES.iter().partition(|(_, of)| has(of));
+    let may = may.into_iter().map(|(name, _)| word(name)).collect();
+    (may, lacks.into_iter().map(|(name, of)| (word(name), of.to_vec())).collect())
+}
+
+/// `SeeDevices` as `see_devices`.
+fn word(name: &str) -> String {
+    let mut word = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
 }
 
 /// A caller who has the duty `D`.
@@ -183,18 +210,18 @@ mod tests {
 
     #[test]
     fn every_role_in_a_duty_exists() {
-        for role in
-            [Sell::ROLES, SeeTickets::ROLES, ChangeTickets::ROLES, Admit::ROLES, Release::ROLES]
-                .concat()
-                .into_iter()
-                .chain([SeeDevices::ROLES, ManageDevices::ROLES, SeeGrants::ROLES].concat())
-                .chain(
-                    [ChangeProducts::ROLES, SeeCapacity::ROLES, OverrideCapacity::ROLES].concat(),
-                )
-                .chain([BlockPersons::ROLES, SeeSwipes::ROLES, SeeAudit::ROLES].concat())
-                .chain([ShareViews::ROLES, SeeFlow::ROLES].concat())
-        {
-            assert!(ROLES.contains(&role), "{role}");
+        for role in DUTIES.iter().flat_map(|(_, roles)| roles.iter()) {
+            assert!(ROLES.contains(role), "{role}");
         }
+    }
+
+    #[test]
+    fn a_login_is_told_what_it_may_do() {
+        let (may, lacks) = duties_of(&["operator".to_owned()]);
+        assert!(may.contains(&"see_devices".to_owned()), "{may:?}");
+        assert_eq!(lacks["see_audit"], ["auditor"]);
+        assert_eq!(may.len() + lacks.len(), DUTIES.len());
+        let (may, lacks) = duties_of(&["admin".to_owned()]);
+        assert_eq!((may.len(), lacks.len()), (DUTIES.len(), 0));
     }
 }

@@ -36,8 +36,9 @@ pub(crate) use sqlite::SqliteLedger;
 
 use crate::{
     api::{
-        Account, AuditLine, AuditQuery, BlockedPerson, CommandView, ConfigView, ConflictView,
-        EmergencyView, PassageView, PresentationView, SwipeQuery, SwipeView,
+        Account, AuditLine, AuditQuery, BlockedPerson, CommandQuery, CommandView, ConfigView,
+        ConflictView, DeviceEvent, EmergencyView, PassageView, PresentationView, SwipeQuery,
+        SwipeView,
     },
     keys::Digest,
 };
@@ -179,6 +180,24 @@ pub(crate) trait Ledger: Send + Sync + 'static {
 
     /// The commands of a device, newest first.
     fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault>;
+
+    /// What happened at a device, newest first.
+    fn device_events(
+        &self,
+        device: &DeviceId,
+        limit: u32,
+    ) -> Result<Vec<DeviceEvent>, LedgerFault>;
+
+    /// Commands of the fleet, newest first.
+    fn fleet_commands(&self, query: &CommandQuery) -> Result<Vec<CommandView>, LedgerFault>;
+
+    /// Somebody's lines of the audit trail, newest first.
+    fn acts_of(
+        &self,
+        actor: &str,
+        since: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, LedgerFault>;
 
     /// One order.
     fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault>;

@@ -46,6 +46,7 @@ const BOOKS_SCHEMA: &[&str] = &[
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 const JOURNAL_SCHEMA: &[&str] = &[include_str!("schema/journal.sql")];
 

@@ -14,13 +14,14 @@ use super::{
     TokenRow,
 };
 use crate::api::{
-    Account, AuditLine, AuditQuery, BlockedPerson, CommandView, ConflictView, DeviceStanding,
-    PassageView, PresentationView, SwipeQuery, SwipeView,
+    Account, AuditLine, AuditQuery, BlockedPerson, CommandQuery, CommandView, ConflictView,
+    DeviceEvent, DeviceStanding, PassageView, PresentationView, SwipeQuery, SwipeView,
 };
 use crate::keys::Digest;
 
 pub(super) mod alarms;
 pub(super) mod catalogue;
+mod duty;
 pub(super) mod fleet;
 mod names;
 pub(super) mod orders;
@@ -200,6 +201,27 @@ impl Ledger for SqliteLedger {
 
     fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault> {
         self.read(|from| fleet::commands(from, device, limit))
+    }
+
+    fn device_events(
+        &self,
+        device: &DeviceId,
+        limit: u32,
+    ) -> Result<Vec<DeviceEvent>, LedgerFault> {
+        self.read(|from| duty::events(from, device, limit))
+    }
+
+    fn fleet_commands(&self, query: &CommandQuery) -> Result<Vec<CommandView>, LedgerFault> {
+        self.read(|from| duty::commands(from, query))
+    }
+
+    fn acts_of(
+        &self,
+        actor: &str,
+        since: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, LedgerFault> {
+        self.read(|from| duty::acts(from, actor, since, limit))
     }
 
     fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault> {
@@ -383,7 +405,7 @@ fn presentations(
     limit: u32,
 ) -> Result<Vec<PresentationView>, LedgerFault> {
     let mut statement = from.prepare_cached(
-        "SELECT s.id, s.at, s.device, n.id, s.result, s.reason FROM scans s
+        "SELECT s.id, s.at, s.device, n.id, s.result, s.reason, s.facts FROM scans s
          LEFT JOIN names n ON n.kind = 'lane' AND n.n = s.lane
          WHERE s.ticket = ? ORDER BY s.at DESC LIMIT ?",
     )?;
@@ -400,6 +422,9 @@ fn presentations(
             }
             .to_owned(),
             reason: row.get(5)?,
+            facts: row
+                .get::<_, Option<String>>(6)?
+                .and_then(|text| serde_json::from_str(&text).ok()),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
