@@ -32,8 +32,8 @@ const w = vocabulary({
   gone: { zh: '服务器没有回应，正在重试。', en: 'The server does not answer. Trying again.' },
   noDevices: { zh: '还没有设备接入。', en: 'No devices yet.' },
   noDevicesHint: {
-    zh: '用演示模式运行可看到一天的虚拟客流；或按 README 的“First steps”接入一台闸机。',
-    en: 'Run the demo to see a virtual day of visitors, or let a turnstile in: “First steps” in the README.',
+    zh: '用演示模式运行可看到一天的虚拟客流；或按 README 的 First steps 接入一台闸机。',
+    en: 'Run the demo to see a virtual day of visitors, or let a turnstile in: First steps in the README.',
   },
   wallFor: { zh: '给指挥中心：一屏看全园，不需要操作。', en: 'For the control room: the whole park on one screen, hands off.' },
   flowFor: { zh: '给管理者：十秒看懂今天，手机上也好用。', en: 'For managers: the day in ten seconds, on a phone too.' },

@@ -28,7 +28,7 @@ const w = vocabulary({
   },
   firstDemo: {
     zh: '演示模式（--demo）还会在启动时打印一个演示账号。',
-    en: 'With --demo a second login is printed at the start: “Demo login”.',
+    en: 'With --demo a second login is printed at the start: Demo login.',
   },
   going: { zh: '正在登录', en: 'Logging in' },
 });

@@ -76,7 +76,7 @@ export const w = vocabulary({
   loading: { zh: '正在取得数据', en: 'Getting the figures' },
   stale: { zh: '服务器没有回应。这是 {age}前的画面，正在重试。', en: 'The server does not answer. This is the picture of {age} ago; trying again.' },
   never: { zh: '服务器没有回应，正在重试。', en: 'The server does not answer; trying again.' },
-  forbidden: { zh: '此账号不能查看客流历史（需要经理、值班员、财务或审计角色）。“现在”仍可查看。', en: 'This login may not see the history (it takes manager, operator, finance or auditor). “Now” can still be seen.' },
+  forbidden: { zh: '此账号不能查看客流历史（需要经理、值班员、财务或审计角色）。“现在”仍可查看。', en: 'This login may not see the history (it takes manager, operator, finance or auditor). Now can still be seen.' },
   refusal: { zh: '服务器拒绝了请求：{why}', en: 'The server refused: {why}' },
   partly: { zh: '部分数据暂时无法取得。', en: 'Some figures could not be had just now.' },
   emptyToday: { zh: '今天还没有人入园', en: 'Nobody has come in yet today' },
