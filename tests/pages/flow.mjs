@@ -393,7 +393,7 @@ for (const view of VIEWS) {
       let back;
       try {
         await page.waitForSelector('html[data-feed=stale]', { timeout: 15_000 });
-        assert.match(await text(page, '#notice'), /does not answer.*ago/);
+        assert.match(await text(page, '#notice'), /does not answer.*ago/s);
         assert.match(await text(page, hero), /^[\d,]+$/, `the last picture stays, it was ${was}`);
         await until(page, () => getComputedStyle(document.querySelector('[role=tabpanel]:not([hidden])')).filter.includes('grayscale'));
         // Long enough for the pauses between attempts to have grown.

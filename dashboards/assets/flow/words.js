@@ -74,7 +74,7 @@ export const w = vocabulary({
   toOps: { zh: '去处理', en: 'To operations' },
   asOf: { zh: '{time} 的数据', en: 'as of {time}' },
   loading: { zh: '正在取得数据', en: 'Getting the figures' },
-  stale: { zh: '服务器没有回应。这是 {age}前的画面，正在重试。', en: 'The server does not answer. This is the picture of {age} ago; trying again.' },
+  stale: { zh: '服务器没有回应，画面不是最新的，正在重试。', en: 'The server does not answer: this is an old picture. Trying again.' },
   never: { zh: '服务器没有回应，正在重试。', en: 'The server does not answer; trying again.' },
   forbidden: { zh: '此账号不能查看客流历史（需要经理、值班员、财务或审计角色）。“现在”仍可查看。', en: 'This login may not see the history (it takes manager, operator, finance or auditor). Now can still be seen.' },
   refusal: { zh: '服务器拒绝了请求：{why}', en: 'The server refused: {why}' },
