@@ -150,6 +150,16 @@ test('the first page says how the park is and where to go', async () => {
   });
 });
 
+test('where one has to log in to watch, the first page says so and stands without the figures', async () => {
+  await on('/login', { known: false, lang: 'en', expected: REFUSED }, async (page) => {
+    await page.route('**/api/v1/feed/snapshot', (route) => route.fulfill({ status: 401, json: { status: 401, detail: 'log in' } }));
+    await page.goto(base);
+    await until(page, () => /Log in to see/.test(document.querySelector('#gone').textContent));
+    assert.equal(await page.isVisible('#live'), false);
+    assert.ok(await page.isVisible('#doors'));
+  });
+});
+
 for (const [name, size] of [['a phone', PHONE], ['a desk', DESK]]) {
   for (const lang of ['zh', 'en']) {
     test(`the three views stand on ${name} in ${lang}, whole and without a sideways scroll`, async () => {

@@ -139,10 +139,10 @@ async function goOn() {
 }
 void goOn();
 
-/** The site's name is public: the wall shows it. */
+/** The site's name, where anyone may watch. */
 async function nameSite() {
   try {
-    const park = await ask('/api/v1/feed/snapshot', { stay: true });
+    const park = await ask('/api/v1/feed/snapshot', { nameless: true, stay: true });
     site = park.site.name;
     relabel();
   } catch {
