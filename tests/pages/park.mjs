@@ -64,11 +64,11 @@ export function park({ areas = 4, gates = 7, plan = true, past = true, emergency
   const held = AREAS.slice(0, areas);
   const used = GATES.filter((row) => row[4] === 'park' || held.some((area) => area[0] === row[4])).slice(0, gates);
   const quarter = Math.floor(hour * 4);
-  const today = Array.from({ length: 96 }, (_, at) => (at > quarter ? 0 : Math.round(hill(at, 720) * (at === quarter ? hour * 4 - quarter : 1))));
-  const week = Array.from({ length: 96 }, (_, at) => hill(at, 640));
+  const today = Array.from({ length: 96 }, (_, at) => (at > quarter ? 0 : Math.round(hill(at, 2300) * (at === quarter ? hour * 4 - quarter : 1))));
+  const week = Array.from({ length: 96 }, (_, at) => hill(at, 2050));
   const sum = (row) => row.reduce((all, count) => all + count, 0);
   const entries = sum(today);
-  const expected = Array.from({ length: 96 }, (_, at) => (at < quarter ? today[at] : hill(at, 700)));
+  const expected = Array.from({ length: 96 }, (_, at) => (at < quarter ? today[at] : hill(at, 2240)));
   const lanes = used.flatMap(([id, , , , , ins, outs]) => Array.from({ length: ins + outs }, (_, n) => ({
     id: `${id}-${n + 1}`, gate: id, direction: n < ins ? 'in' : 'out', device: `ts-${id}-${n + 1}`,
     condition: CONDITIONS[`${id}-${n + 1}`] ?? 'online', since: now - 360_000, last_at: now - 4000, open_grants: 0,

@@ -76,6 +76,7 @@ function showLegend({ today, past, at }) {
   const forecast = past?.forecast;
   const week = past?.last_week;
   const rows = [
+    { what: 'unit', text: w('shapeUnit') },
     { what: 'today', text: `${w('seriesToday')} ${number(today.entries)}` },
     ...(week ? [{ what: 'week', text: `${w('seriesLastWeek')} ${number(week.entries)}` }] : []),
     forecast

@@ -4,7 +4,7 @@
 
 import { animate, find, make, mark, repeat, write } from '../lib/dom.js';
 import { number } from '../lib/format.js';
-import { say } from '../lib/i18n.js';
+import { say, spoken } from '../lib/i18n.js';
 import { w } from './words.js';
 
 /** @typedef {import('../lib/state.js').Park} Park */
@@ -30,9 +30,9 @@ const QUEUE = 18;
 
 /** @type {Record<Kind, {name: number, height: number, least: number, most: number, cell: number}>} */
 const SIZES = {
-  roomy: { name: 1.4375, height: 7, least: 13.2, most: 17, cell: 1.25 },
-  middle: { name: 1.25, height: 5.9, least: 11.4, most: 14, cell: 1.1 },
-  dense: { name: 1.125, height: 4.9, least: 9.6, most: 11.5, cell: 1 },
+  roomy: { name: 1.4375, height: 7, least: 13, most: 18, cell: 1.25 },
+  middle: { name: 1.25, height: 5.9, least: 11.2, most: 17, cell: 1.1 },
+  dense: { name: 1.125, height: 4.9, least: 9.6, most: 16, cell: 0.92 },
 };
 
 export class Gates {
@@ -57,8 +57,9 @@ export class Gates {
     const gate = park.gates.get(id);
     const name = gate ? [...say(gate.name)].reduce((sum, sign) => sum + (sign > '⺀' ? 1 : 0.57), 0) : 0;
     const lanes = [...park.lanes.values()].filter((lane) => lane.gate === id).length;
-    const marks = Math.min(lanes, MARKS_MAX) * size.cell + 6;
-    const width = Math.min(size.most, Math.max(size.least, name * size.name + 5, marks));
+    // Room for the longest that may stand beside the lanes: no plate grows with the day.
+    const marks = Math.min(lanes, MARKS_MAX) * size.cell + (spoken() === 'zh' ? 6.8 : 9.2);
+    const width = Math.min(size.most, Math.max(size.least, name * size.name + (spoken() === 'zh' ? 4.4 : 5), marks));
     return { width, height: size.height };
   }
 

@@ -83,7 +83,7 @@ export class Ground {
   /** Where the areas' words stand. @param {Zone[]} zones */
   labels(zones) {
     return zones.map(({ x, y, r, field }) => {
-      const [a, b] = field ? [4.6, 3] : [r * 0.96, r * 0.96];
+      const [a, b] = field ? [5.9, 3.8] : [r * 0.98, r * 0.98];
       return { left: x - a, top: y - b, width: 2 * a, height: 2 * b };
     });
   }

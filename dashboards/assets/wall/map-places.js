@@ -31,7 +31,7 @@
 
 /** A plan is stretched to fit, but never by more than this in one direction. */
 const STRETCH_MAX = 1.8;
-const LABEL_R = 4.4;
+const LABEL_R = 4.2;
 const POOL_R = Object.freeze({ min: 3.5, max: 5.4 });
 const ROUNDS = 120;
 
@@ -114,7 +114,8 @@ function post(gate, by) {
  */
 function layOut(zones, room) {
   const roots = zones.filter((zone) => !zone.parent);
-  const columns = Math.ceil(Math.sqrt(roots.length * ((room.right - room.left) / (room.bottom - room.top))));
+  const even = Math.ceil(Math.sqrt(roots.length * ((room.right - room.left) / (room.bottom - room.top))));
+  const columns = Math.min(even, roots.length);
   const rows = Math.ceil(roots.length / columns);
   roots.forEach((zone, n) => {
     const [wide, high] = [(room.right - room.left) / columns, (room.bottom - room.top) / rows];
@@ -127,8 +128,8 @@ function layOut(zones, room) {
     zone.y = (top + bottom) / 2;
     const [wide, high] = [right - left, bottom - top];
     zone.children.forEach((child, n) => {
-      const turn = -Math.PI / 2 + ((n + 0.5) / zone.children.length) * 2 * Math.PI;
-      const [x, y] = [zone.x + Math.cos(turn) * wide * 0.3, zone.y + Math.sin(turn) * high * 0.29];
+      const turn = Math.PI + (n / zone.children.length) * 2 * Math.PI;
+      const [x, y] = [zone.x + Math.cos(turn) * wide * 0.33, zone.y + Math.sin(turn) * high * 0.31];
       const [a, b] = child.children.length > 0 ? [wide * 0.22, high * 0.22] : [0, 0];
       child.box = { left: x - a, top: y - b, right: x + a, bottom: y + b };
     });
@@ -164,8 +165,10 @@ function size(zones, park, room) {
   const even = Math.sqrt((ground * 0.26) / (Math.PI * Math.max(1, zones.length)));
   const most = Math.max(1, ...pools.map((zone) => park.areas.get(zone.id)?.capacity ?? 0));
   for (const zone of pools) {
+    // On a low map the pools must leave room between them for the figure of the field.
+    const roof = Math.max(POOL_R.min, Math.min(POOL_R.max, (room.bottom - room.top) * 0.18));
     const share = ((park.areas.get(zone.id)?.capacity ?? most) / most) ** 0.25;
-    zone.r = Math.min(POOL_R.max, Math.max(POOL_R.min, even * (0.7 + 0.45 * share)));
+    zone.r = Math.min(roof, Math.max(POOL_R.min, even * (0.7 + 0.45 * share)));
   }
 }
 

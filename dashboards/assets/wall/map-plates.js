@@ -6,11 +6,13 @@
 /** @typedef {{at: Point, out: number, width: number, height: number}} Wanted gate, the way out of its area, and the plate's size */
 
 /** How far from its gate a plate may stand, and how finely places are tried, in rem. */
-const SPAN = Object.freeze({ across: 13, down: 10, step: 0.9 });
-const ROUNDS = 8;
+const SPAN = Object.freeze({ across: 16, down: 11, step: 0.9 });
+const ROUNDS = 6;
+const ORDERS = 16;
+const CHOICES_MAX = 150;
 const MARKER_R = 0.8;
 /** What covering a square rem costs, against one rem of distance. */
-const COST = Object.freeze({ plate: 40, label: 14, marker: 12, far: 1.3, aside: 2.2 });
+const COST = Object.freeze({ plate: 40, label: 34, marker: 14, far: 1.2, aside: 2.6 });
 
 /** @param {Rect} a @param {Rect} b @param {number} [room] wanted between them */
 function overlap(a, b, room = 0) {
@@ -27,7 +29,6 @@ function overlap(a, b, room = 0) {
  */
 export function placePlates(wanted, labels, map) {
   const markers = wanted.map(({ at }) => ({ left: at.x - MARKER_R, top: at.y - MARKER_R, width: 2 * MARKER_R, height: 2 * MARKER_R }));
-  /** @type {{rect: Rect, cost: number}[][]} */
   const choices = wanted.map((one) => places(one, map).map((rect) => {
     const end = leadTo(one.at, rect);
     const [dx, dy] = [rect.left + rect.width / 2 - one.at.x, rect.top + rect.height / 2 - one.at.y];
@@ -36,23 +37,46 @@ export function placePlates(wanted, labels, map) {
     for (const label of labels) cost += overlap(rect, label, 0.3) * COST.label;
     for (const marker of markers) cost += overlap(rect, marker, 0.1) * COST.marker;
     return { rect, cost };
-  }));
-  /** @type {(Rect | null)[]} */
-  const placed = wanted.map(() => null);
-  // The gates with the fewest good places choose first, then each thinks again.
-  const order = wanted.map((_, n) => n).sort((a, b) => best(choices[b]) - best(choices[a]));
+  }).sort((a, b) => a.cost - b.cost).slice(0, CHOICES_MAX));
+  // The gates with the fewest good places choose first, then each thinks again. Who chooses first
+  // decides much, so that other orders are tried too.
+  const order = wanted.map((_, n) => n).sort((a, b) => choices[b][0].cost - choices[a][0].cost);
+  /** @type {{rects: Rect[], cost: number}} */
+  let best = { rects: [], cost: Infinity };
+  for (let turn = 0; turn < ORDERS; turn += 1) {
+    const tried = settle(choices, order);
+    if (tried.cost < best.cost) best = tried;
+    if (wanted.length < 2) break;
+    order.sort((a, b) => ((a * 7919 + turn * 104_729) % 101) - ((b * 7919 + turn * 104_729) % 101));
+  }
+  return best.rects;
+}
+
+/** @param {{rect: Rect, cost: number}[][]} choices @param {number[]} order */
+function settle(choices, order) {
+  const placed = choices.map(() => -1);
+  const costOf = (/** @type {number} */ n, /** @type {number} */ choice) => {
+    let { rect, cost } = choices[n][choice];
+    placed.forEach((other, m) => {
+      if (other >= 0 && m !== n) cost += overlap(rect, choices[m][other].rect, 0.5) * COST.plate;
+    });
+    return cost;
+  };
   for (let round = 0; round < ROUNDS; round += 1) {
+    let changed = false;
     for (const n of order) {
-      let [lowest, chosen] = [Infinity, choices[n][0].rect];
-      for (const { rect, cost } of choices[n]) {
-        let all = cost;
-        placed.forEach((other, m) => { if (other && m !== n) all += overlap(rect, other, 0.5) * COST.plate; });
-        if (all < lowest) [lowest, chosen] = [all, rect];
-      }
+      let [lowest, chosen] = [Infinity, 0];
+      choices[n].forEach((_, choice) => {
+        const cost = costOf(n, choice);
+        if (cost < lowest) [lowest, chosen] = [cost, choice];
+      });
+      changed ||= placed[n] !== chosen;
       placed[n] = chosen;
     }
+    if (!changed) break;
   }
-  return placed.map((rect, n) => rect ?? choices[n][0].rect);
+  const cost = placed.reduce((sum, choice, n) => sum + costOf(n, choice), 0);
+  return { rects: placed.map((choice, n) => choices[n][choice].rect), cost };
 }
 
 /** @param {Wanted} one @param {{width: number, height: number}} map @returns {Rect[]} */
@@ -68,9 +92,6 @@ function places({ at, width, height }, map) {
   }
   return found;
 }
-
-/** @param {{cost: number}[]} choices */
-const best = (choices) => Math.min(...choices.map((choice) => choice.cost));
 
 /** The end of the line from a gate to its plate. @param {Point} at @param {Rect} plate @returns {Point} */
 export function leadTo(at, plate) {

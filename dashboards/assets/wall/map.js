@@ -19,6 +19,10 @@ import { w } from './words.js';
 
 /** More plates than these cannot be read from afar: the quietest gates stand without one. */
 const PLATES_MAX = 26;
+/** A map as narrow as a phone: it grows in height. */
+const NARROW_REM = 44;
+/** Areas and plates from which a narrow map is a tall one. */
+const MANY = 13;
 
 const section = byId('map');
 const box = find(section, '.ground');
@@ -62,10 +66,14 @@ export function flash(lines) {
 function layOut(park, width, height) {
   find(section, '.none').hidden = park.areas.size + park.gates.size > 0;
   const plated = pick(park);
-  const many = plated.length + park.areas.size;
-  const kind = many <= 9 ? 'roomy' : many <= 16 ? 'middle' : 'dense';
+  const narrow = width < NARROW_REM;
+  const things = plated.length + park.areas.size;
+  const many = things > MANY;
+  // On a narrow page the map's height follows from their number, else the plates from the room.
+  const each = (width * height) / Math.max(1, things);
+  const kind = narrow ? (many ? 'dense' : 'middle') : each >= 200 ? 'roomy' : each >= 155 ? 'middle' : 'dense';
   mark(section, 'kind', kind);
-  const narrow = width < 44;
+  mark(section, 'many', String(many));
   // The plates stand mostly outside of the edge.
   const [aside, above] = narrow ? [3, 5] : kind === 'dense' ? [8.6, 3.6] : [6.6, 3.6];
   const room = { left: aside, top: above, right: width - aside, bottom: height - above };
