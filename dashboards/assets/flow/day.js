@@ -1,12 +1,13 @@
 // The view of one day: its sums, its curve, and by what it divides. Everything from the API.
 
 import { byId, find, make, write } from '../lib/dom.js';
+import { channelName } from '../lib/channels.js';
 import { number, percent } from '../lib/format.js';
 import { className, reasonName, say } from '../lib/i18n.js';
 import { drawDay, drawDwell } from './daycharts.js';
 import { chart } from './charts.js';
 import { bar, blank, figures, levelOf, more, nothing, ranked, renewed, table } from './parts.js';
-import { channelName, dayName, delta, length, timeOf, w, weekday } from './words.js';
+import { dayName, delta, length, timeOf, w, weekday } from './words.js';
 
 /** @typedef {import('./types.js').Day} Day */
 /** @typedef {import('./types.js').Flow} Flow */

@@ -6,8 +6,10 @@ import { Problem, withQuery } from '../lib/api.js';
 import { byId, mark, write } from '../lib/dom.js';
 import { Feed } from '../lib/feed.js';
 import { age, setZone } from '../lib/format.js';
+import { reloadIfChanged } from '../lib/fresh.js';
 import { say } from '../lib/i18n.js';
 import { head } from '../lib/head.js';
+import { toLogin } from '../lib/session.js';
 import { onTheme } from '../lib/theme.js';
 import * as dayView from './day.js';
 import * as exports from './exports.js';
@@ -59,7 +61,11 @@ const feed = new Feed(new URL('/feed', location.href.replace(/^http/, 'ws')), {
     else showState();
   },
   changed: () => view === 'now' && show(),
-  back: () => void load(),
+  back: () => {
+    void load();
+    void reloadIfChanged();
+  },
+  refused: toLogin,
 });
 
 /** The addresses of what a view needs: the first is the one that it cannot do without. */

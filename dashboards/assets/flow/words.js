@@ -168,24 +168,6 @@ export const w = vocabulary({
   tooFine: { zh: '间隔太细：最多 10,000 行时间，请选更长的间隔或更短的日期。', en: 'Too fine: at most 10,000 steps of time. Choose longer steps or fewer days.' },
 });
 
-const CHANNELS = Object.freeze({
-  direct: { zh: '直销', en: 'Direct' },
-  kiosk: { zh: '自助机', en: 'Kiosk' },
-  counter: { zh: '售票窗口', en: 'Ticket counter' },
-  window: { zh: '售票窗口', en: 'Ticket counter' },
-  handheld: { zh: '手持机', en: 'Handheld' },
-  online: { zh: '官网', en: 'Own website' },
-  'mini-program': { zh: '小程序', en: 'Mini program' },
-  ota: { zh: 'OTA 平台', en: 'Travel platforms' },
-  agency: { zh: '旅行社', en: 'Agencies' },
-  import: { zh: '批量导入', en: 'Imported' },
-  unknown: { zh: '未知', en: 'Unknown' },
-});
-
-/** @param {string} code */
-export const channelName = (code) =>
-  Object.hasOwn(CHANNELS, code) ? CHANNELS[/** @type {keyof typeof CHANNELS} */ (code)][spoken()] : code;
-
 /** A business date as people say it. @param {string} iso 2026-11-22 @param {Intl.DateTimeFormatOptions} [how] */
 export function dayName(iso, how = { weekday: 'short', month: 'short', day: 'numeric' }) {
   const at = Date.parse(`${iso}T00:00:00Z`);
