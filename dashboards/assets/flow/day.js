@@ -72,7 +72,9 @@ function sums(day) {
 /** @param {Day} day */
 function showGates(day) {
   const most = Math.max(1, ...day.by_gate.flatMap((row) => [row.in ?? 0, row.out ?? 0]));
-  const rows = day.by_gate.map((row) => ({ name: row.name ? say(row.name) : row.key, in: row.in ?? 0, out: row.out ?? 0, denied: row.denied ?? 0 }));
+  const rows = day.by_gate
+    .map((row) => ({ name: row.name ? say(row.name) : row.key, in: row.in ?? 0, out: row.out ?? 0, denied: row.denied ?? 0 }))
+    .sort((a, b) => b.in + b.out - a.in - a.out);
   renewed(byId('day-gates'), [rows, w('gates')], () => (rows.length === 0 ? [nothing(w('noRows'))] : [
     make('ul', 'gates', ...rows.map((row) => {
       const out = bar(row.out / most);
@@ -85,7 +87,7 @@ function showGates(day) {
 
 /** @param {Day} day */
 function showAreas(day) {
-  const rows = day.by_area.map((area) => ({ ...area, text: say(area.name) }));
+  const rows = day.by_area.map((area) => ({ ...area, text: say(area.name) })).sort((a, b) => b.entries - a.entries);
   renewed(byId('day-areas'), [rows, w('areas')], () => (rows.length === 0 ? [nothing(w('noRows'))] : [
     make('ul', 'areas', ...rows.map((area) => {
       const peak = area.peak ?? 0;

@@ -108,7 +108,7 @@ export function drawDwell(dwell) {
     xAxis: { type: 'category', data: bins.map((bin) => hour(bin.from_min)), ...axis(ink), axisLabel: { ...axis(ink).axisLabel, interval: (/** @type {number} */ ix) => bins[ix].from_min % 60 === 0 && (bins.length <= 16 || bins[ix].from_min % 120 === 0), formatter: (/** @type {string} */ n) => w('hours', { n }).replace(' ', '') } },
     yAxis: { type: 'value', splitNumber: 2, ...axis(ink), axisLabel: { ...axis(ink).axisLabel, formatter: (/** @type {number} */ n) => number(n) } },
     series: [{
-      type: 'bar', barCategoryGap: '14%', itemStyle: { color: ink.flow, borderRadius: [2, 2, 0, 0] },
+      type: 'bar', barCategoryGap: '14%', barMaxWidth: 48, itemStyle: { color: ink.flow, borderRadius: [2, 2, 0, 0] },
       data: bins.map((bin, ix) => ({ value: bin.persons, itemStyle: { color: ix === binOf(dwell.median_min) ? ink.flow : ix > binOf(dwell.p90_min) ? ink.track : ink.flowMid } })),
     }],
   });

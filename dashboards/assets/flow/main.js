@@ -93,7 +93,7 @@ function show() {
   if (!loading) {
     if (view === 'now' && feed.park) nowView.show(feed.park, first);
     else if (view === 'day') dayView.show(first, second, third);
-    else if (view === 'week') weekView.show(first, second, third, (day) => go('day', day));
+    else if (view === 'week') weekView.show(first, second, third, today(), (day) => go('day', day));
   }
   showState();
 }
