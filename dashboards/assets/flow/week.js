@@ -92,7 +92,7 @@ function showHeat() {
   }
   const held = heat;
   const some = held?.cells.some((cell) => cell[heatOf] > 0);
-  write(byId('heat-of'), held && some ? w('heatOf', { weeks: held.weeks, days: held.days }) : '');
+  write(byId('heat-of'), held && some ? w('heatOf', { weeks: held.weeks }) : '');
   const place = byId('week-heat');
   const card = /** @type {HTMLElement} */ (place.parentElement);
   card.querySelector('.none')?.remove();

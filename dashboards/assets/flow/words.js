@@ -146,7 +146,7 @@ export const w = vocabulary({
   byDay: { zh: '每日入园', en: 'Entries by day' },
   byDayUnit: { zh: '人次，点按查看当日', en: 'visits; tap for the day' },
   heat: { zh: '小时 × 星期', en: 'Hour × weekday' },
-  heatOf: { zh: '{weeks} 周平均，{days} 天', en: 'mean of {weeks} weeks, {days} days' },
+  heatOf: { zh: '{weeks} 周平均', en: 'mean, {weeks} weeks' },
   heatLabel: { zh: '各小时各星期的平均人数', en: 'Mean people by hour and weekday' },
   dayByDay: { zh: '逐日', en: 'Day by day' },
   from: { zh: '从', en: 'From' },
