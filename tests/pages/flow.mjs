@@ -71,7 +71,7 @@ const live = (page, timeout = 10_000) => page.waitForSelector('html[data-feed=li
 const text = (page, selector) => page.locator(selector).first().innerText();
 const path = (page) => page.evaluate(() => location.pathname + location.search);
 const drawn = (page, view) =>
-  until(page, (id) => [...document.querySelectorAll(`#${id} .chart:not([hidden])`)].every((node) => node.dataset.drawn), view);
+  until(page, (id) => [...document.querySelectorAll(`#${id} .chart`)].every((node) => node.dataset.drawn || !node.checkVisibility()), view);
 
 async function logIn(page, user, password) {
   await page.fill('#user', user);
