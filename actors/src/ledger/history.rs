@@ -16,13 +16,13 @@ use crate::{
     history::{Cells, Tally},
 };
 
+pub(crate) use self::read::{
+    ByKey, availability, day_sums, dwell, forecasts, minutes, oldest_minute, sum_of,
+};
 pub(super) use self::{
     counts::{Counter, write_tally},
     fill::fill_once,
     keep::write,
-};
-pub(crate) use self::read::{
-    ByKey, availability, day_sums, dwell, forecasts, minutes, oldest_minute, sum_of,
 };
 
 /// What the keeper writes, once a minute and off every path.
