@@ -33,6 +33,8 @@
 const STRETCH_MAX = 1.8;
 const LABEL_R = 4.2;
 const POOL_R = Object.freeze({ min: 3.5, max: 5.4 });
+/** Of more areas than these none is large. */
+const FEW = 6;
 const ROUNDS = 120;
 
 /**
@@ -165,8 +167,8 @@ function size(zones, park, room) {
   const even = Math.sqrt((ground * 0.26) / (Math.PI * Math.max(1, zones.length)));
   const most = Math.max(1, ...pools.map((zone) => park.areas.get(zone.id)?.capacity ?? 0));
   for (const zone of pools) {
-    // On a low map the pools must leave room between them for the figure of the field.
-    const roof = Math.max(POOL_R.min, Math.min(POOL_R.max, (room.bottom - room.top) * 0.18));
+    // On a low map, or among many, the pools must leave room for the figure of the field and plates.
+    const roof = Math.max(POOL_R.min, Math.min(zones.length > FEW ? 4 : POOL_R.max, (room.bottom - room.top) * 0.18));
     const share = ((park.areas.get(zone.id)?.capacity ?? most) / most) ** 0.25;
     zone.r = Math.min(roof, Math.max(POOL_R.min, even * (0.7 + 0.45 * share)));
   }

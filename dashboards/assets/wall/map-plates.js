@@ -6,10 +6,10 @@
 /** @typedef {{at: Point, out: number, width: number, height: number}} Wanted gate, the way out of its area, and the plate's size */
 
 /** How far from its gate a plate may stand, and how finely places are tried, in rem. */
-const SPAN = Object.freeze({ across: 16, down: 11, step: 0.9 });
+const SPAN = Object.freeze({ across: 20, down: 20, step: 0.9 });
 const ROUNDS = 6;
-const ORDERS = 16;
-const CHOICES_MAX = 150;
+const ORDERS = Object.freeze({ most: 24, forGates: 200 });
+const CHOICES_MAX = 600;
 const MARKER_R = 0.8;
 /** What covering a square rem costs, against one rem of distance. */
 const COST = Object.freeze({ plate: 40, label: 34, marker: 14, far: 1.2, aside: 2.6 });
@@ -43,7 +43,7 @@ export function placePlates(wanted, labels, map) {
   const order = wanted.map((_, n) => n).sort((a, b) => choices[b][0].cost - choices[a][0].cost);
   /** @type {{rects: Rect[], cost: number}} */
   let best = { rects: [], cost: Infinity };
-  for (let turn = 0; turn < ORDERS; turn += 1) {
+  for (let turn = 0; turn < Math.min(ORDERS.most, ORDERS.forGates / wanted.length); turn += 1) {
     const tried = settle(choices, order);
     if (tried.cost < best.cost) best = tried;
     if (wanted.length < 2) break;

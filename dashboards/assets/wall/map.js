@@ -71,7 +71,7 @@ function layOut(park, width, height) {
   const many = things > MANY;
   // On a narrow page the map's height follows from their number, else the plates from the room.
   const each = (width * height) / Math.max(1, things);
-  const kind = narrow ? (many ? 'dense' : 'middle') : each >= 200 ? 'roomy' : each >= 155 ? 'middle' : 'dense';
+  const kind = narrow ? (things > 6 ? 'dense' : 'middle') : each >= 200 ? 'roomy' : each >= 155 ? 'middle' : 'dense';
   mark(section, 'kind', kind);
   mark(section, 'many', String(many));
   // The plates stand mostly outside of the edge.
