@@ -29,8 +29,8 @@
  * @property {number} angle from the middle of `home`
  */
 
-/** A plan is stretched to fit, but never by more than this in one direction. */
-const STRETCH_MAX = 1.8;
+/** A plan is stretched to fit, but never by more than this in one direction: more on a phone. */
+const STRETCH_MAX = Object.freeze({ wide: 1.8, tall: 2.8 });
 const LABEL_R = 4.2;
 const POOL_R = Object.freeze({ min: 3.5, max: 5.4 });
 /** Of more areas than these none is large. */
@@ -204,8 +204,9 @@ function fit(plan, room) {
   const ratio = (/** @type {number} */ space, /** @type {number} */ span) => (span > 0 ? space / span : Infinity);
   let across = ratio(room.right - room.left, right - left);
   let down = ratio(room.bottom - room.top, bottom - top);
-  across = Math.min(across, down * STRETCH_MAX);
-  down = Math.min(down, across * STRETCH_MAX);
+  const stretch = room.right - room.left < room.bottom - room.top ? STRETCH_MAX.tall : STRETCH_MAX.wide;
+  across = Math.min(across, down * stretch);
+  down = Math.min(down, across * stretch);
   const [cx, cy] = [(room.left + room.right) / 2, (room.top + room.bottom) / 2];
   /** @type {Map<string, Point>} */
   const placed = new Map();
