@@ -21,7 +21,7 @@ const MARKS_MAX = 12;
 /** A lane in a rush lights up so often, or it would only glow. */
 const FLASH_EVERY_MS = 1500;
 /**
- * Scans per minute and open lane. A lane that reads a ticket, opens and closes takes some three
+ * Persons let through or refused per minute and open lane. A lane that reads a ticket, opens and closes takes some three
  * to four seconds for a visitor who is ready: above 12 a minute somebody waits now and then,
  * above 18 there is a queue.
  */

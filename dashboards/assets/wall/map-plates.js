@@ -15,7 +15,7 @@ const HEAT = Object.freeze({ first: 120, last: 0.5 });
 const ROUNDS = 3;
 const MARKER_R = 0.8;
 /** What covering a square rem costs, against one rem of distance. */
-const COST = Object.freeze({ plate: 40, label: 40, marker: 14, far: 1.2, aside: 2.6 });
+const COST = Object.freeze({ plate: 40, label: 40, marker: 45, far: 1.2, aside: 2.6 });
 
 /** @param {Rect} a @param {Rect} b @param {number} [room] wanted between them */
 function overlap(a, b, room = 0) {

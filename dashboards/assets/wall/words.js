@@ -5,7 +5,7 @@ import { spoken } from '../lib/i18n.js';
 
 const WORDS = Object.freeze({
   map: { zh: '园区态势', en: 'The park' },
-  mapUnit: { zh: '▶ 入 ◀ 出 人/分 · 每道扫码 次/分 · 一点一人', en: '▶ in ◀ out per min · scans per lane and min · a dot is a person' },
+  mapUnit: { zh: '▶ 入 ◀ 出 人/分 · 每开放道 人次/分 · 一点一人', en: '▶ in ◀ out per min · load per open lane and min · a dot is a person' },
   noMap: { zh: '尚未设置区域和门', en: 'No areas and gates set up' },
   moreOnMap: { zh: '另有 {n} 个门未标注', en: '{n} more gates without a label' },
   refusedHere: { zh: '拒 {n}', en: 'NO {n}' },
