@@ -15,12 +15,15 @@ mod body;
 mod capacity;
 mod commands;
 mod devices;
+mod duty;
 mod enrol;
+mod flow;
 mod health;
 mod import;
 pub mod listen;
 mod lists;
 mod login;
+mod lookup;
 mod openapi;
 mod operations;
 mod orders;
@@ -36,7 +39,9 @@ mod tickets;
 mod times;
 mod tokens;
 mod users;
+mod view_links;
 mod views;
+mod watching;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -75,6 +80,7 @@ pub struct Shared {
     data: PathBuf,
     advertise: Option<String>,
     https: bool,
+    open: bool,
     texts: site::Texts,
 }
 
@@ -97,6 +103,8 @@ pub struct Parts<'p> {
     pub advertise: Option<String>,
     /// Whether the pages are served over TLS.
     pub https: bool,
+    /// Whether anyone who reaches the port may watch the feed.
+    pub open: bool,
     /// The one bound on hashing.
     pub passwords: Passwords,
 }
@@ -118,6 +126,7 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
         data: parts.data,
         advertise: parts.advertise,
         https: parts.https,
+        open: parts.open,
         texts,
     });
     app.plane.set_logins(Arc::new(login::AtDevices(Arc::downgrade(&app))));
@@ -126,9 +135,10 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
     let document = Bytes::from(serde_json::to_vec(&document)?);
     let api = api
         .route("/api/openapi.json", axum::routing::get(async || json_bytes(document)))
-        .with_state(app);
+        .with_state(Arc::clone(&app));
+    let guard = Arc::new(watching::Watching(app));
     Ok(api
-        .merge(shanmen_dashboards::router(parts.hub))
+        .merge(shanmen_dashboards::router(parts.hub, guard))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "no-such-path", "there is nothing at this path")
         })
@@ -155,8 +165,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(users::list))
         .routes(routes!(users::put))
         .routes(routes!(users::token))
+        .routes(routes!(view_links::list, view_links::make))
+        .routes(routes!(view_links::revoke))
         .routes(routes!(tickets::issue))
         .routes(routes!(import::import))
+        .routes(routes!(lookup::look_up))
         .routes(routes!(tickets::show))
         .routes(routes!(tickets::void))
         .routes(routes!(tickets::freeze))
@@ -173,6 +186,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(standing::secret))
         .routes(routes!(standing::revoke))
         .routes(routes!(commands::send, commands::list))
+        .routes(routes!(duty::commands))
+        .routes(routes!(duty::events))
+        .routes(routes!(duty::me))
+        .routes(routes!(duty::acts))
         .routes(routes!(commands::config, commands::set_config))
         .routes(routes!(commands::emergency, commands::set_emergency))
         .routes(routes!(enrol::enrol))
@@ -196,6 +213,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(blocked::unblock))
         .routes(routes!(swipes::list))
         .routes(routes!(audit::list))
+        .routes(routes!(flow::series::list))
+        .routes(routes!(flow::day::show))
 }
 
 /// JSON that is there already.

@@ -6,7 +6,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use serde::{Deserialize, Serialize};
 use shanmen_protocols::{
     device::{Credential, Outcome},
-    ids::{DeviceId, DeviceKind, Direction, GateId, GrantId, LaneId, ProductId, ScanId, TicketId},
+    ids::{
+        Channel, DeviceId, DeviceKind, Direction, GateId, GrantId, LaneId, ProductId, ScanId,
+        TicketId,
+    },
     time::UnixMs,
 };
 use shanmen_rules::{ParkDefinition, Status};
@@ -15,14 +18,21 @@ use crate::{clock::Clock, keys::KeyRing, security::Security};
 
 mod alarms;
 mod capacity;
+mod duty;
 mod fleet;
+mod flow;
 mod orders;
 mod people;
 mod products;
 
 pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
+pub use duty::{CommandQuery, DeviceEvent, FoundTicket, LookUp};
 pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
+pub use flow::{
+    Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery, FlowSeries,
+    ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, Peak, Series,
+};
 pub use orders::{LoggedIn, Logins};
 pub use people::{BlockedPerson, SwipeQuery, SwipeView};
 pub use products::{ProductChange, ProductChanged, ProductView, VersionView};
@@ -152,6 +162,9 @@ pub struct NewTicket {
     /// `unpaid`, `issued` (the default), `frozen` …
     #[serde(default)]
     pub status: Option<Status>,
+    /// How it is sold; `direct` by default.
+    #[serde(default)]
+    pub channel: Option<Channel>,
 }
 
 /// An issued ticket.
@@ -244,6 +257,8 @@ pub struct PresentationView {
     pub result: String,
     /// Why.
     pub reason: String,
+    /// What was told with it: when and where it was used, when to come back.
+    pub facts: Option<serde_json::Value>,
 }
 
 /// One passage on record.
@@ -377,6 +392,8 @@ pub struct DeviceView {
     pub acked: u64,
     /// The last telemetry.
     pub telemetry: serde_json::Map<String, serde_json::Value>,
+    /// When it came.
+    pub telemetry_at: Option<UnixMs>,
     /// The version of the configuration that it should have; none where nobody set one.
     pub config_desired: Option<u64>,
     /// What it says of its configuration, lists and mode.

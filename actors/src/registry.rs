@@ -61,6 +61,7 @@ pub(crate) struct Live {
     pub(crate) clock_off: bool,
     pub(crate) acked: u64,
     pub(crate) telemetry: Map<String, Value>,
+    pub(crate) telemetry_at: Option<UnixMs>,
     pub(crate) reported: Reported,
     /// It said in its hello that it holds lists.
     pub(crate) wants_lists: bool,
@@ -223,6 +224,7 @@ impl Registry {
             open_grants,
             acked: live.acked,
             telemetry: live.telemetry,
+            telemetry_at: live.telemetry_at,
             config_desired: None,
             reported: live.reported,
         })

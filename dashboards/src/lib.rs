@@ -1,5 +1,5 @@
 //! The live feed and its pages: the hub that numbers, keeps and sends the frames, the viewers'
-//! WebSocket sessions, and the `/wall` page with its assets in the binary.
+//! WebSocket sessions, and the pages with their assets in the binary.
 //!
 //! Owns what viewers see, never what is true: it takes a [`Snapshot`] and a stream of [`Delta`]s
 //! from whoever counts, and knows no ticket, actor or ledger. It refuses to let a viewer cost a
@@ -9,18 +9,24 @@
 //! [`Snapshot`]: shanmen_protocols::feed::Snapshot
 //! [`Delta`]: shanmen_protocols::feed::Delta
 
+mod addresses;
 mod coalesce;
 mod glass;
+mod guard;
 mod hub;
 mod limits;
+mod packed;
 mod pages;
 mod session;
+mod today;
 mod upgrade;
 mod watch;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
+pub use guard::{Guard, Pass};
 pub use hub::{Hub, start};
 pub use limits::Limits;
 pub use pages::router;

@@ -4,20 +4,23 @@
 //! Refuses scripts, styles and connections from anywhere but this host. Nothing here knows the
 //! state of the park; the feed brings it.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Router,
     body::Body,
-    extract::Path,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use rust_embed::{Embed, EmbeddedFile};
 use shanmen_protocols::reason::Reason;
 
-use crate::{Hub, upgrade};
+use crate::{Guard, Hub, guard::Guarded, packed, upgrade};
 
 /// Everything that the pages load comes from here; `'self'` covers the feed's socket too.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -26,33 +29,86 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 #[derive(Embed)]
 #[folder = "assets/"]
-struct Assets;
+pub(crate) struct Assets;
 
-/// `GET /feed` (WebSocket), `/wall`, `/assets/*`, and `/`, which leads to the wall.
+/// `GET /feed` (WebSocket), the pages `/`, `/wall`, `/flow`, `/ops` and `/login`, and `/assets/*`.
+/// The pages are empty shells for anyone: what they show comes from the feed and the API, which
+/// ask who it is.
 ///
 /// `GET /api/v1/feed/snapshot` is the program's, from [`Hub::snapshot_frame`].
-pub fn router(hub: Hub) -> Router {
+///
+/// `guard` is asked who may watch.
+pub fn router(hub: Hub, guard: Arc<dyn Guard>) -> Router {
     Router::new()
-        .route("/", get(async || Redirect::temporary("/wall")))
-        .route("/wall", get(async |headers: HeaderMap| file("wall.html", &headers)))
+        .route("/", get(start))
+        .route("/wall", get(wall))
+        .route("/flow", get(async |headers: HeaderMap| file("flow.html", &headers).await))
+        .route("/ops", get(async |headers: HeaderMap| file("ops.html", &headers).await))
+        .route("/login", get(async |headers: HeaderMap| file("login.html", &headers).await))
         .route("/assets/{*path}", get(asset))
         .route("/feed", get(upgrade::feed))
-        .with_state(hub)
+        .with_state(Door { hub, guard })
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) hub: Hub,
+    pub(crate) guard: Guarded,
+}
+
+/// The wall; with `?key=…`, the key of a view link, first the cookie and then the wall without
+/// the key, so that it stays out of histories and of what is sent elsewhere.
+async fn wall(State(door): State<Door>, uri: Uri, headers: HeaderMap) -> Response {
+    let pairs = || uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    match pairs().find_map(|pair| pair.strip_prefix("key=")) {
+        Some(key) => {
+            let rest: Vec<_> = pairs().filter(|pair| !pair.starts_with("key=")).collect();
+            let mark = if rest.is_empty() { "" } else { "?" };
+            door.guard.enter(key, &format!("/wall{mark}{}", rest.join("&")))
+        }
+        None => file("wall.html", &headers).await,
+    }
+}
+
+/// The page to begin with; the wall as long as there is none.
+async fn start(headers: HeaderMap) -> Response {
+    match Assets::get("index.html") {
+        Some(_) => file("index.html", &headers).await,
+        None => Redirect::temporary("/wall").into_response(),
+    }
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     match path.as_str() {
         "reasons.js" => answer(&path, &REASONS.etag, REASONS.text.clone(), &headers),
         "build.js" => answer(&path, &BUILD.etag, BUILD.text.clone(), &headers),
-        _ => file(&path, &headers),
+        // For the checker of the modules' types, not for browsers.
+        types if types.ends_with(".d.ts") => missing(),
+        _ => file(&path, &headers).await,
     }
 }
 
-fn file(path: &str, headers: &HeaderMap) -> Response {
-    match Assets::get(path) {
-        Some(found) => answer(path, &etag(&found), found.data, headers),
-        None => missing(),
+async fn file(path: &str, headers: &HeaderMap) -> Response {
+    let Some(found) = Assets::get(path) else { return missing() };
+    let etag = etag(&found);
+    if !packed::varies(path) {
+        return answer(path, &etag, found.data, headers);
     }
+    let packed = if packed::asked(headers) { packed::packed(path).await } else { None };
+    let mut response = match packed {
+        Some(bytes) => {
+            // Another form of the file is another thing to hold: a tag of its own.
+            let etag = format!("{}-gz\"", etag.trim_end_matches('"'));
+            let mut response = answer(path, &etag, bytes, headers);
+            let gzip = HeaderValue::from_static("gzip");
+            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+            response
+        }
+        None => answer(path, &etag, found.data, headers),
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response
 }
 
 fn missing() -> Response {

@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
-use shanmen_actors::api::AuditQuery;
+use shanmen_actors::api::{AuditLine, AuditQuery};
 use utoipa::ToSchema;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     json,
     problem::Problem,
     roles::{May, SeeAudit},
+    times::Times,
 };
 
 /// Which lines.
@@ -49,6 +50,26 @@ pub(super) struct TrailLine {
     note: String,
 }
 
+impl Trail {
+    /// Of these lines.
+    pub(super) fn new(lines: Vec<TrailLine>) -> Self {
+        Self { lines }
+    }
+}
+
+impl TrailLine {
+    /// The line as the API writes it.
+    pub(super) fn of(line: AuditLine, times: &Times) -> Self {
+        Self {
+            at: times.text(line.at),
+            actor: line.actor,
+            action: line.action,
+            target: line.target,
+            note: line.note,
+        }
+    }
+}
+
 /// The audit trail.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "operations",
     params(("action" = Option<String>, Query, description = "actions that begin so, as `product.`"),
@@ -71,12 +92,6 @@ pub(super) async fn list(
         action: which.action.unwrap_or_default(),
         target: which.target,
     };
-    let lines = app.plane.audit_trail(query).await?.into_iter().map(|line| TrailLine {
-        at: app.times.text(line.at),
-        actor: line.actor,
-        action: line.action,
-        target: line.target,
-        note: line.note,
-    });
-    json(&Trail { lines: lines.collect() })
+    let lines = app.plane.audit_trail(query).await?;
+    json(&Trail::new(lines.into_iter().map(|line| TrailLine::of(line, &app.times)).collect()))
 }

@@ -42,6 +42,13 @@ pub(super) struct Commands {
     commands: Vec<Command>,
 }
 
+impl Commands {
+    /// These.
+    pub(super) fn new(commands: Vec<Command>) -> Self {
+        Self { commands }
+    }
+}
+
 /// A command, and what came of it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Command {
@@ -74,7 +81,7 @@ pub(super) struct Command {
 }
 
 impl Command {
-    fn of(view: api::CommandView, times: &Times) -> Self {
+    pub(super) fn of(view: api::CommandView, times: &Times) -> Self {
         Self {
             id: view.id.to_string(),
             device: view.device.to_string(),

@@ -4,18 +4,21 @@
 //! Owns the table of duties and the reading of tokens from a request. Called by axum before a
 //! handler runs, so that nobody without the duty gets as far as a body.
 
-use std::marker::PhantomData;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 
-use super::{App, problem::Problem, tokens};
+use super::{App, problem::Problem, tokens, view_links};
 
 /// All roles.
-pub const ROLES: [&str; 7] =
-    ["admin", "operator", "manager", "seller", "finance", "auditor", "device-admin"];
+pub const ROLES: [&str; 8] =
+    ["admin", "operator", "manager", "seller", "finance", "auditor", "device-admin", VIEWER];
+
+/// Who sees the feed and nothing else.
+pub(super) const VIEWER: &str = "viewer";
 
 /// The cookie that pages use beside the bearer token.
 pub(super) const COOKIE: &str = "shanmen";
@@ -34,7 +37,11 @@ macro_rules! duties {
         impl Duty for $name {
             const ROLES: &'static [&'static str] = &$roles;
         }
-    )*};
+    )*
+
+        /// All duties: name and roles.
+        const DUTIES: &[(&str, &[&str])] = &[$((stringify!($name), $name::ROLES)),*];
+    };
 }
 duties! {
     /// To be logged in.
@@ -67,10 +74,37 @@ duties! {
     BlockPersons = ["operator", "manager"];
     /// To see who swiped which card where.
     SeeSwipes = ["operator", "manager", "auditor"];
+    /// To see how many came, when and where.
+    SeeFlow = ["operator", "manager", "finance", "auditor"];
     /// To see who did what.
     SeeAudit = ["auditor"];
+    /// To let others see the wall.
+    ShareViews = ["manager"];
     /// To say who may do what.
     ManageUsers = ["admin"];
+}
+
+/// The duties that somebody with these roles has, as words (`see_devices`, `operate` …), and those
+/// that they have not, with the roles that have.
+pub(super) fn duties_of(
+    roles: &[String],
+) -> (Vec<String>, BTreeMap<String, Vec<&'static str>>) {
+    let has = |of: &[&str]| roles.iter().any(|role| role == "admin" || of.contains(&role.as_str()));
+    let (may, lacks): (Vec<_>, Vec<_>) = DUTIES.iter().partition(|(_, of)| has(of));
+    let may = may.into_iter().map(|(name, _)| word(name)).collect();
+    (may, lacks.into_iter().map(|(name, of)| (word(name), of.to_vec())).collect())
+}
+
+/// `SeeDevices` as `see_devices`.
+fn word(name: &str) -> String {
+    let mut word = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
 }
 
 /// A caller who has the duty `D`.
@@ -89,9 +123,14 @@ impl<D: Duty> FromRequestParts<App> for May<D> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let token = token(&parts.headers, &parts.method)?;
         let digest = tokens::digest(token);
-        let (user, roles, _) = app.plane.token(&digest).ok_or_else(|| {
+        let held = app.plane.token(&digest).ok_or_else(|| {
             Problem::unauthorized("the token is unknown or over; log in at /api/v1/login")
         })?;
+        if view_links::is_link(&held) {
+            // Not even a logout: the link would be gone for all who have it.
+            return Err(Problem::forbidden("a view link shows the feed and nothing else"));
+        }
+        let (user, roles, _) = held;
         let has = |role: &String| role == "admin" || D::ROLES.contains(&role.as_str());
         if !roles.iter().any(has) {
             let detail = match D::ROLES {
@@ -104,23 +143,35 @@ impl<D: Duty> FromRequestParts<App> for May<D> {
     }
 }
 
-/// The token of a request: bearer, or the page's cookie.
-fn token<'h>(headers: &'h HeaderMap, method: &Method) -> Result<&'h str, Problem> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let text = value.to_str().unwrap_or_default();
-        return match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-            _ => Err(Problem::unauthorized("write Authorization: Bearer <token>")),
-        };
+/// The token in the `Authorization` header.
+///
+/// # Errors
+/// `unauthorized` when something else stands there.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    match value.to_str().unwrap_or_default().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Problem::unauthorized("write Authorization: Bearer <token>")),
     }
+}
+
+/// The value of a cookie.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let token = cookies
+    cookies
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then_some(value))
-        .ok_or_else(|| {
-            Problem::unauthorized("log in at /api/v1/login and send Authorization: Bearer <token>")
-        })?;
+        .find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+/// The token of a request: bearer, or the page's cookie.
+fn token<'h>(headers: &'h HeaderMap, method: &Method) -> Result<&'h str, Problem> {
+    if let Some(token) = bearer(headers)? {
+        return Ok(token);
+    }
+    let token = cookie(headers, COOKIE).ok_or_else(|| {
+        Problem::unauthorized("log in at /api/v1/login and send Authorization: Bearer <token>")
+    })?;
     // SameSite=Strict keeps the cookie from other sites; this keeps it from siblings too.
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if !method.is_safe() && site.is_some_and(|site| site != b"same-origin") {
@@ -159,17 +210,18 @@ mod tests {
 
     #[test]
     fn every_role_in_a_duty_exists() {
-        for role in
-            [Sell::ROLES, SeeTickets::ROLES, ChangeTickets::ROLES, Admit::ROLES, Release::ROLES]
-                .concat()
-                .into_iter()
-                .chain([SeeDevices::ROLES, ManageDevices::ROLES, SeeGrants::ROLES].concat())
-                .chain(
-                    [ChangeProducts::ROLES, SeeCapacity::ROLES, OverrideCapacity::ROLES].concat(),
-                )
-                .chain([BlockPersons::ROLES, SeeSwipes::ROLES, SeeAudit::ROLES].concat())
-        {
-            assert!(ROLES.contains(&role), "{role}");
+        for role in DUTIES.iter().flat_map(|(_, roles)| roles.iter()) {
+            assert!(ROLES.contains(role), "{role}");
         }
+    }
+
+    #[test]
+    fn a_login_is_told_what_it_may_do() {
+        let (may, lacks) = duties_of(&["operator".to_owned()]);
+        assert!(may.contains(&"see_devices".to_owned()), "{may:?}");
+        assert_eq!(lacks["see_audit"], ["auditor"]);
+        assert_eq!(may.len() + lacks.len(), DUTIES.len());
+        let (may, lacks) = duties_of(&["admin".to_owned()]);
+        assert_eq!((may.len(), lacks.len()), (DUTIES.len(), 0));
     }
 }

@@ -81,6 +81,9 @@ pub(super) struct Presentation {
     result: String,
     /// Why.
     reason: String,
+    /// What was told with it: `used_at`, `gate`, `come_back_at` (times in ms since 1970) …
+    #[schema(value_type = Option<Object>)]
+    facts: Option<Value>,
 }
 
 /// One passage.
@@ -116,6 +119,7 @@ impl Ticket {
             lane: p.lane,
             result: p.result,
             reason: p.reason,
+            facts: p.facts,
         };
         let passage = |p: api::PassageView| Passage {
             grant: p.grant.map(|grant| grant.to_string()),
@@ -251,6 +255,8 @@ pub(super) struct Device {
     /// The last telemetry.
     #[schema(value_type = Object)]
     telemetry: Map<String, Value>,
+    /// When it came (RFC 3339).
+    telemetry_at: Option<String>,
     /// How its lane works: `normal free locked maintenance`; null where it has not said.
     #[schema(value_type = Option<String>)]
     mode: Option<shanmen_protocols::device::LaneMode>,
@@ -293,6 +299,7 @@ impl Device {
             open_grants: view.open_grants,
             acked: view.acked,
             telemetry: view.telemetry,
+            telemetry_at: times.maybe(view.telemetry_at),
             mode: view.reported.mode,
             config_desired: view.config_desired,
             config_version: view.reported.version,

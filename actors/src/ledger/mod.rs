@@ -6,6 +6,7 @@
 //! after; a read first waits until they have what the journal has.
 
 mod books;
+mod history;
 mod journal;
 mod record;
 mod sqlite;
@@ -21,17 +22,23 @@ use shanmen_protocols::{
 use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
+pub(crate) use history::{
+    ByKey, CountRow, ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts,
+    minutes, oldest_minute, sum_of,
+};
 pub(crate) use record::{
-    After, AlarmRow, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided,
-    DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, OrderRow, Origin,
-    OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
+    After, AlarmRow, Answer, AnswerTo, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
+    Decided, DeviceRow, DirectEntry, Entry, EventRow, FirstWord, GrantRow, Journaled, Moved,
+    OrderRow, Origin, OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled,
+    TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 
 use crate::{
     api::{
-        Account, AuditLine, AuditQuery, BlockedPerson, CommandView, ConfigView, ConflictView,
-        EmergencyView, PassageView, PresentationView, SwipeQuery, SwipeView,
+        Account, AuditLine, AuditQuery, BlockedPerson, CommandQuery, CommandView, ConfigView,
+        ConflictView, DeviceEvent, EmergencyView, PassageView, PresentationView, SwipeQuery,
+        SwipeView,
     },
     keys::Digest,
 };
@@ -173,6 +180,24 @@ pub(crate) trait Ledger: Send + Sync + 'static {
 
     /// The commands of a device, newest first.
     fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault>;
+
+    /// What happened at a device, newest first.
+    fn device_events(
+        &self,
+        device: &DeviceId,
+        limit: u32,
+    ) -> Result<Vec<DeviceEvent>, LedgerFault>;
+
+    /// Commands of the fleet, newest first.
+    fn fleet_commands(&self, query: &CommandQuery) -> Result<Vec<CommandView>, LedgerFault>;
+
+    /// Somebody's lines of the audit trail, newest first.
+    fn acts_of(
+        &self,
+        actor: &str,
+        since: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, LedgerFault>;
 
     /// One order.
     fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault>;

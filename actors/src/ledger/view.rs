@@ -14,17 +14,18 @@ use super::{
     TokenRow,
 };
 use crate::api::{
-    Account, AuditLine, AuditQuery, BlockedPerson, CommandView, ConflictView, DeviceStanding,
-    PassageView, PresentationView, SwipeQuery, SwipeView,
+    Account, AuditLine, AuditQuery, BlockedPerson, CommandQuery, CommandView, ConflictView,
+    DeviceEvent, DeviceStanding, PassageView, PresentationView, SwipeQuery, SwipeView,
 };
 use crate::keys::Digest;
 
 pub(super) mod alarms;
 pub(super) mod catalogue;
+mod duty;
 pub(super) mod fleet;
 mod names;
 pub(super) mod orders;
-pub(super) mod rows;
+pub(in crate::ledger) mod rows;
 mod swipes;
 
 use self::rows::{
@@ -50,7 +51,9 @@ impl Ledger for SqliteLedger {
     }
 
     fn settle_names(&self, park: &ParkDefinition) -> Result<ParkDefinition, LedgerFault> {
-        self.write_alone(|transaction| names::settle(transaction, park))
+        let settled = self.write_alone(|transaction| names::settle(transaction, park));
+        self.park_changed();
+        settled
     }
 
     fn products(&self) -> Result<Vec<ProductRow>, LedgerFault> {
@@ -63,7 +66,9 @@ impl Ledger for SqliteLedger {
                 catalogue::put(transaction, n, row)?;
             }
             Ok(())
-        })
+        })?;
+        self.park_changed();
+        Ok(())
     }
 
     fn swipes(&self, query: &SwipeQuery, products: &[u16]) -> Result<Vec<SwipeView>, LedgerFault> {
@@ -196,6 +201,27 @@ impl Ledger for SqliteLedger {
 
     fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault> {
         self.read(|from| fleet::commands(from, device, limit))
+    }
+
+    fn device_events(
+        &self,
+        device: &DeviceId,
+        limit: u32,
+    ) -> Result<Vec<DeviceEvent>, LedgerFault> {
+        self.read(|from| duty::events(from, device, limit))
+    }
+
+    fn fleet_commands(&self, query: &CommandQuery) -> Result<Vec<CommandView>, LedgerFault> {
+        self.read(|from| duty::commands(from, query))
+    }
+
+    fn acts_of(
+        &self,
+        actor: &str,
+        since: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, LedgerFault> {
+        self.read(|from| duty::acts(from, actor, since, limit))
     }
 
     fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault> {
@@ -379,7 +405,7 @@ fn presentations(
     limit: u32,
 ) -> Result<Vec<PresentationView>, LedgerFault> {
     let mut statement = from.prepare_cached(
-        "SELECT s.id, s.at, s.device, n.id, s.result, s.reason FROM scans s
+        "SELECT s.id, s.at, s.device, n.id, s.result, s.reason, s.facts FROM scans s
          LEFT JOIN names n ON n.kind = 'lane' AND n.n = s.lane
          WHERE s.ticket = ? ORDER BY s.at DESC LIMIT ?",
     )?;
@@ -396,6 +422,9 @@ fn presentations(
             }
             .to_owned(),
             reason: row.get(5)?,
+            facts: row
+                .get::<_, Option<String>>(6)?
+                .and_then(|text| serde_json::from_str(&text).ok()),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

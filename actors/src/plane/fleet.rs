@@ -13,7 +13,8 @@ use super::{ControlPlane, to_the_end};
 use crate::{
     alerts::Cause,
     api::{
-        AuditLine, CommandRequest, CommandView, ConfigView, DeviceStanding, EmergencyView, Fault,
+        AuditLine, CommandQuery, CommandRequest, CommandView, ConfigView, DeviceEvent,
+        DeviceStanding, EmergencyView, Fault,
     },
     commands::{self, Command},
     ledger::{self, Ledger, Record, commit},
@@ -84,6 +85,26 @@ impl ControlPlane {
         self.0.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
         let id = id.clone();
         ledger::read(&self.0.ledger, move |books| books.commands(&id, COMMANDS_SHOWN))
+            .await
+            .map_err(fault)
+    }
+
+    /// The commands of the fleet that are asked for, the newest first.
+    pub async fn fleet_commands(&self, query: CommandQuery) -> Result<Vec<CommandView>, Fault> {
+        ledger::read(&self.0.ledger, move |books| books.fleet_commands(&query))
+            .await
+            .map_err(fault)
+    }
+
+    /// What happened at a device, from the books, the newest first; at most `limit`.
+    pub async fn device_events(
+        &self,
+        id: &DeviceId,
+        limit: u32,
+    ) -> Result<Vec<DeviceEvent>, Fault> {
+        self.0.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
+        let id = id.clone();
+        ledger::read(&self.0.ledger, move |books| books.device_events(&id, limit))
             .await
             .map_err(fault)
     }

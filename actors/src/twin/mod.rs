@@ -52,10 +52,10 @@ use self::{
 };
 pub(crate) use self::{
     asked::{Answers as RequestAnswers, Body as ResponseBody},
-    shown::{digest, find_exchange, leads},
+    shown::{digest, find_exchange, leads, seen},
     turnstile::ttl_of,
     words::refusal,
-    work::{PassageFact, Reply, Shared, fault},
+    work::{PassageFact, Reply, Shared, Way, fault},
 };
 use crate::{
     clock::Stopwatch,
@@ -245,6 +245,7 @@ impl Twin {
                 live.last_seen = Some(now);
                 measure(&self.id, &telemetry.values);
                 live.telemetry = telemetry.values;
+                live.telemetry_at = Some(now);
             }
             Heard::Ack(ack) => {
                 self.core.device.live().last_seen = Some(now);

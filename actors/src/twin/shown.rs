@@ -3,6 +3,7 @@
 use shanmen_protocols::{
     code,
     device::{Confirm, Credential, CredentialKind},
+    ids::TicketId,
     reason::Reason,
 };
 use shanmen_rules::{Need, Needs, Person, credential};
@@ -82,6 +83,21 @@ pub(super) fn find(shared: &Shared, shown: &Credential) -> Found {
 /// The tickets that a credential leads to, wherever and whenever it is shown.
 pub(crate) fn leads(shared: &Shared, shown: &Credential) -> Leads {
     find(shared, shown).leads
+}
+
+/// What a credential leads to, for a person who asks.
+pub(crate) struct Seen {
+    pub(crate) tickets: Vec<TicketId>,
+    /// The issue number that a signed code names.
+    pub(crate) epoch: Option<u16>,
+    /// What is wrong with the credential itself.
+    pub(crate) fault: Option<Reason>,
+}
+
+/// What a credential leads to, wherever it is shown.
+pub(crate) fn seen(shared: &Shared, credential: &Credential) -> Seen {
+    let found = find(shared, credential);
+    Seen { tickets: found.leads.to_vec(), epoch: found.epoch, fault: found.fault }
 }
 
 /// The digest of a code that is to be exchanged, and its tickets; none where it cannot be read. A

@@ -1,6 +1,6 @@
 //! The pages as they are served, asked for in plain HTTP.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Read as _};
 
 use serde_json::Value;
 use shanmen_protocols::{
@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::fixture::{Fed, Served, now};
-use crate::Limits;
+use crate::{Limits, pages};
 
 struct Answer {
     status: u16,
@@ -35,15 +35,20 @@ async fn serve() -> Served {
 }
 
 async fn get(served: &Served, path: &str, more: &str) -> Answer {
+    let (head, body) = raw(served, path, more).await;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body: String::from_utf8(body).unwrap() }
+}
+
+async fn raw(served: &Served, path: &str, more: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(served.addr).await.unwrap();
     let ask =
         format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{more}\r\n", served.addr);
     stream.write_all(ask.as_bytes()).await.unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.into(), body: body.into() }
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    (String::from_utf8(bytes[..end].to_vec()).unwrap(), bytes[end + 4..].to_vec())
 }
 
 /// The modules and files that `text` names, as absolute paths.
@@ -116,9 +121,58 @@ async fn what_is_not_there_is_not_found_and_the_start_leads_to_the_wall() {
     {
         assert_eq!(get(&served, path, "").await.status, 404, "{path}");
     }
+    assert_eq!(get(&served, "/assets/vendor/echarts.d.ts", "").await.status, 404);
     let start = get(&served, "/", "").await;
-    assert_eq!((start.status, start.header("location")), (307, Some("/wall")));
+    if pages::Assets::get("index.html").is_some() {
+        assert_eq!(start.status, 200);
+    } else {
+        assert_eq!((start.status, start.header("location")), (307, Some("/wall")));
+    }
+    for page in ["wall", "flow", "ops", "login"] {
+        let expected =
+            if pages::Assets::get(&format!("{page}.html")).is_some() { 200 } else { 404 };
+        assert_eq!(get(&served, &format!("/{page}"), "").await.status, expected, "{page}");
+    }
     assert_eq!(get(&served, "/feed", "").await.status, 426, "not a WebSocket");
+}
+
+#[tokio::test]
+async fn a_key_leaves_the_address_of_the_wall_at_once() {
+    let served = serve().await;
+    let way = async |path: &str| {
+        let answer = get(&served, path, "").await;
+        (answer.status, answer.header("location").map(str::to_owned))
+    };
+    assert_eq!(way("/wall?key=good").await, (303, Some("/wall".into())));
+    assert_eq!(way("/wall?lang=en&key=good").await, (303, Some("/wall?lang=en".into())));
+    assert_eq!(way("/wall?key=bad").await, (401, None));
+    assert_eq!(way("/wall?lang=en").await, (200, None));
+}
+
+#[tokio::test]
+async fn a_large_asset_is_packed_for_those_who_ask() {
+    let served = serve().await;
+    let path = "/assets/vendor/echarts.js";
+    let (plain_head, plain) = raw(&served, path, "").await;
+    let (head, packed) = raw(&served, path, "accept-encoding: br, gzip\r\n").await;
+    let packed_head = head.to_lowercase();
+    assert!(packed_head.contains("content-encoding: gzip"), "{packed_head}");
+    assert!(packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+    assert!(unpacked == plain, "the same file");
+    let tag = |head: &str| {
+        let head = head.to_lowercase();
+        assert!(head.contains("vary: accept-encoding"), "a cache between must know");
+        let line = head.lines().find_map(|line| line.strip_prefix("etag: ").map(str::to_owned));
+        line.expect("a tag")
+    };
+    let (plain_tag, packed_tag) = (tag(&plain_head), tag(&head));
+    assert_ne!(plain_tag, packed_tag, "each form has a tag of its own");
+    let again = format!("accept-encoding: gzip\r\nif-none-match: {packed_tag}\r\n");
+    assert_eq!(get(&served, path, &again).await.status, 304);
+    let small = get(&served, "/assets/icon.svg", "accept-encoding: gzip\r\n").await;
+    assert_eq!(small.header("content-encoding"), None, "it would gain nothing");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::api::{CommandState, CommandView, ConfigView, EmergencyView};
 
-const COMMAND: &str = "id, device, op, args, actor, reason, sent_at, ttl_ms, state, answered_at, \
+pub(super) const COMMAND: &str = "id, device, op, args, actor, reason, sent_at, ttl_ms, state, answered_at, \
                        why, result";
 
 /// Writes a command as it is now.
@@ -42,7 +42,7 @@ pub(in crate::ledger) fn put_command(
     Ok(())
 }
 
-fn command(row: &Row<'_>) -> Result<CommandView, rusqlite::Error> {
+pub(super) fn command(row: &Row<'_>) -> Result<CommandView, rusqlite::Error> {
     let json =
         |ix: usize, text: &str| serde_json::from_str(text).map_err(|_| wrong(ix, Type::Text));
     Ok(CommandView {

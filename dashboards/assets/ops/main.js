@@ -1,0 +1,135 @@
+// The operators' page: which view is seen (by the address), the tabs, what holds for all of them
+// (emergency, age of the data, acts under way), and the keys. Views only show; store.js asks.
+
+import { byId, make, mark, write } from '../lib/dom.js';
+import { age, clock, number } from '../lib/format.js';
+import { head } from '../lib/head.js';
+import { say } from '../lib/i18n.js';
+import { label } from '../lib/words.js';
+import * as alarms from './alarms.js';
+import * as device from './device.js';
+import * as lanes from './lanes.js';
+import * as record from './record.js';
+import * as running from './running.js';
+import * as site from './site.js';
+import { feed, ms, now, OLD_MS, onChange, start, store } from './store.js';
+import * as ticket from './ticket.js';
+import { w } from './words.js';
+
+/** @typedef {{root: HTMLElement, show: () => void, enter?: (what: string) => void, leave?: () => void}} View */
+/** @typedef {'lanes' | 'alarms' | 'ticket' | 'site' | 'record'} Tab */
+
+/** @type {[Tab, string][]} */
+const TABS = [['lanes', '#/'], ['alarms', '#/alarms'], ['ticket', '#/ticket'], ['site', '#/site'], ['record', '#/record']];
+/** @type {Record<Tab | 'devices', View>} */
+const VIEWS = { lanes, alarms, ticket, site, record, devices: device };
+
+const main = byId('main');
+const tabs = TABS.map(([id, path]) => {
+  const [word, count] = [make('span'), make('em')];
+  const link = make('a', '', word, count);
+  link.href = path;
+  link.id = `tab-${id}`;
+  byId('tabs').append(link);
+  return { id, link, word, count };
+});
+const banner = { what: make('b'), by: make('span'), link: make('a') };
+banner.link.href = '#/site';
+byId('emergency-on').append(banner.what, banner.by, banner.link);
+
+/** @type {keyof typeof VIEWS | null} */
+let at = null;
+let what = '';
+
+/** The view of the address: `#/devices/ID` is a device's page. */
+function go() {
+  const [name = '', id = ''] = location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
+  const next = /** @type {keyof typeof VIEWS} */ (Object.hasOwn(VIEWS, name) && name !== 'lanes' ? name : 'lanes');
+  const moved = next !== at || id !== what;
+  if (at && moved) VIEWS[at].leave?.();
+  if (next !== at) {
+    main.replaceChildren(VIEWS[next].root);
+    if (at) scrollTo(0, 0);
+  }
+  const first = at === null;
+  [at, what] = [next, id];
+  if (moved) VIEWS[next].enter?.(id);
+  if (moved && !first && next !== 'ticket') main.focus({ preventScroll: true });
+  show();
+}
+
+function showTabs() {
+  const unseen = store.alarms.filter((alarm) => !alarm.acknowledged).length;
+  for (const tab of tabs) {
+    write(tab.word, w(`tab_${tab.id}`));
+    const current = tab.id === at || (tab.id === 'lanes' && at === 'devices');
+    if (current) tab.link.setAttribute('aria-current', 'page');
+    else tab.link.removeAttribute('aria-current');
+    write(tab.count, tab.id === 'alarms' && unseen ? number(unseen) : '');
+  }
+}
+
+function showState() {
+  const { emergency } = store;
+  byId('emergency-on').hidden = !emergency?.on;
+  if (emergency?.on) {
+    const since = ms(emergency.since) ?? now();
+    write(banner.what, w('emergencyNow'));
+    write(banner.by, w('emergencyBy', { who: emergency.by, time: clock(since), age: age(now() - since), why: emergency.reason }));
+    write(banner.link, w('toEmergency'));
+  }
+  const heard = store.heardAt.fleet;
+  const old = heard === undefined ? null : performance.now() - heard;
+  const stale = byId('stale');
+  const isOld = old !== null && (store.awaySince !== null || old > OLD_MS) && !document.hidden && !store.forbidden.fleet;
+  const never = heard === undefined && (store.broken !== null || store.awaySince !== null);
+  const refused = store.forbidden.fleet;
+  stale.hidden = !isOld && !never && !refused;
+  if (refused) write(stale, `${w('forbidden')} – ${refused}`);
+  else if (never) write(stale, `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}`);
+  else if (isOld) write(stale, w('stale', { age: age(old) }));
+  mark(document.documentElement, 'stale', String(isOld));
+  const live = feed?.live && !isOld;
+  mark(page.status, 'state', live ? 'live' : 'lost');
+  write(statusWord, old === null ? w('connecting') : live ? `${w('live')} · ${w('asOf', { age: age(old) })}` : w('reconnecting'));
+}
+
+function show() {
+  const name = store.site ? say(store.site.site.name) : w('brand');
+  document.title = `${at === 'devices' ? what : w(`tab_${at === null ? 'lanes' : /** @type {Tab} */ (at)}`)} · ${name}`;
+  page.name(name);
+  showTabs();
+  showState();
+  if (at) VIEWS[at].show();
+  label(main);
+}
+
+const page = head('ops', () => {
+  label(byId('tabs').parentElement ?? document);
+  running.show();
+  show();
+});
+const statusWord = make('span');
+page.status.append(make('i'), statusWord);
+
+/** Whether somebody is writing: then letters are letters. @param {EventTarget | null} target */
+const writes = (target) => target instanceof HTMLElement && target.matches('input, select, textarea, [contenteditable]');
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+  if (event.key === 'Escape' && at === 'devices' && !writes(event.target)) location.hash = '#/';
+  if (writes(event.target)) return;
+  if (event.key === '/') {
+    event.preventDefault();
+    if (at !== 'lanes') {
+      location.hash = '#/';
+      go();
+    }
+    lanes.toSearch();
+  }
+});
+addEventListener('hashchange', go);
+onChange(show);
+setInterval(show, 1000);
+start();
+go();

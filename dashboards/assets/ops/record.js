@@ -1,0 +1,109 @@
+// Who did what: one's own acts, the fleet's commands with what came of each, and for those who may
+// the whole audit trail.
+
+import { ask, Away, Problem } from '../lib/api.js';
+import { make, write } from '../lib/dom.js';
+import { clock } from '../lib/format.js';
+import { say } from '../lib/i18n.js';
+import { lacks } from './acts.js';
+import { buildCommand, commandKey, showCommand } from './commandlist.js';
+import { card, none, rows } from './rows.js';
+import { commands, deviceOf, laneOf, may, ms, store } from './store.js';
+import { w } from './words.js';
+
+/** @typedef {{at: string, actor: string, action: string, target: string, note: string}} Line */
+/** @typedef {import('./store.js').Command} Command */
+
+const RENEW_MS = 5000;
+/** What people tell devices; prints are the machines' own. */
+const OPS = 'open,mode,message,reboot,diagnose,sync,clear,logout,config,firmware,assign,emergency';
+
+/** A table of audit lines. @param {string} className */
+function trail(className) {
+  const part = card(className);
+  const heads = Array.from({ length: 5 }, () => make('th'));
+  for (const head of heads) head.scope = 'col';
+  const body = make('tbody');
+  const empty = none();
+  const wide = make('div', 'wide', make('table', '', make('thead', '', make('tr', '', ...heads)), body));
+  part.root.append(wide, empty.root);
+  /** @type {Map<string, {root: HTMLElement, cells: HTMLElement[]}>} */
+  const views = new Map();
+  return {
+    ...part,
+    /** @param {Line[] | null} lines @param {string} title @param {string} otherwise what to say without lines */
+    show(lines, title, otherwise) {
+      write(part.title, title);
+      [w('c_when'), w('c_who'), w('c_what'), w('c_target'), w('c_why')].forEach((text, index) => write(heads[index], text));
+      const seen = new Set();
+      const once = (lines ?? []).filter((line) => !seen.has(keyOf(line)) && seen.add(keyOf(line)));
+      rows(body, views, once, keyOf, () => {
+        const cells = Array.from({ length: 5 }, () => make('td'));
+        return { root: make('tr', '', ...cells), cells };
+      }, (view, line) => {
+        [clock(ms(line.at) ?? 0), line.actor, line.action, line.target, line.note].forEach((text, index) => write(view.cells[index], text));
+      });
+      wide.hidden = once.length === 0;
+      empty.show(once.length === 0, otherwise);
+    },
+  };
+}
+
+/** @param {Line} line */
+const keyOf = (line) => `${line.at}${line.action}${line.target}${line.note}`;
+
+const mine = trail('mine');
+const all = trail('trail');
+const fleet = card('commands');
+const fleetList = make('ul', 'list');
+const noFleet = none();
+fleet.root.append(fleetList, noFleet.root);
+export const root = make('div', 'columns', make('div', 'stack', mine.root, all.root), make('div', 'stack', fleet.root));
+
+/** @type {{mine: Line[] | null, all: Line[] | null, fleet: Command[] | null, problem: string}} */
+const held = { mine: null, all: null, fleet: null, problem: '' };
+let seen = false;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let turn;
+
+export function enter() {
+  seen = true;
+  void renew();
+}
+export function leave() {
+  seen = false;
+  clearTimeout(turn);
+}
+
+async function renew() {
+  clearTimeout(turn);
+  if (!document.hidden) {
+    try {
+      held.mine = (await ask('/api/v1/me/acts?limit=100')).lines;
+      if (may('see_devices')) held.fleet = await commands({ op: OPS, limit: 100 });
+      if (may('see_audit')) held.all = (await ask('/api/v1/audit?limit=200')).lines;
+      held.problem = '';
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Away)) throw error;
+      held.problem = error instanceof Away ? w('away') : error.message;
+    }
+  }
+  if (!seen) return;
+  show();
+  turn = setTimeout(() => void renew(), store.me ? RENEW_MS : 500);
+}
+
+/** @type {Map<string, import('./commandlist.js').CommandView>} */
+const views = new Map();
+
+export function show() {
+  const wait = held.problem || w('loading');
+  mine.show(held.mine, w('mine'), held.mine ? w('noActs') : wait);
+  all.show(may('see_audit') ? held.all : [], w('everybody'), may('see_audit') ? (held.all ? w('noActs') : wait) : `${w('auditOnly')} ${lacks('see_audit')}`);
+  write(fleet.title, w('fleetCommands'));
+  rows(fleetList, views, held.fleet ?? [], commandKey, buildCommand, (view, row) => {
+    const lane = laneOf(deviceOf(row.device)?.lane ?? null);
+    showCommand(view, row, lane ? `${lane.id} ${say(lane.name)}` : row.device);
+  });
+  noFleet.show(!held.fleet?.length, held.fleet ? w('noActs') : wait);
+}
