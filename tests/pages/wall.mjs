@@ -6,14 +6,13 @@
 // visitors move at that server; then only what needs none is tested. SOAK_SECONDS (20) is how long
 // the page is watched for growth: 600 by hand. Parks of another size or state than the server's
 // are made up (park.mjs) and sent in place of its feed. The page is reached through a
-// small TCP proxy in this file, so that the feed can be frozen and cut for real, whatever serves it.
+// small TCP proxy, so that the feed can be frozen and cut for real, whatever serves it.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { Wire, launch } from './browser.mjs';
 import { feed, line, park } from './park.mjs';
 
 const FLOW = process.env.FLOW !== '0';
@@ -36,61 +35,6 @@ async function preview() {
   return { base: await Promise.race([address, ended]), stop: () => child.kill('SIGINT') };
 }
 
-/** A TCP proxy that can be frozen (nothing passes, nothing closes) and cut (nothing connects). */
-class Wire {
-  #sockets = new Set();
-  #target;
-  #server;
-  frozen = false;
-  down = false;
-
-  constructor(base) {
-    const { hostname, port } = new URL(base);
-    this.#target = { host: hostname, port: Number(port || 80) };
-    this.#server = net.createServer((near) => this.#join(near));
-  }
-
-  async listen() {
-    await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${this.#server.address().port}`;
-  }
-
-  #join(near) {
-    if (this.down) {
-      near.destroy();
-      return;
-    }
-    const far = net.connect(this.#target);
-    for (const [from, to] of [[near, far], [far, near]]) {
-      this.#sockets.add(from);
-      from.setNoDelay(true);
-      from.on('data', (data) => this.frozen || to.write(data));
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-    }
-  }
-
-  cut() {
-    this.down = true;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  mend() {
-    // What was frozen has lost bytes: those connections cannot go on.
-    for (const socket of this.#sockets) socket.destroy();
-    this.frozen = false;
-    this.down = false;
-  }
-
-  close() {
-    this.cut();
-    this.#server.close();
-  }
-}
-
 let server;
 let proxy;
 let base;
@@ -100,13 +44,7 @@ before(async () => {
   server = process.env.BASE_URL ? { base: process.env.BASE_URL, stop() {} } : await preview();
   proxy = new Wire(server.base);
   base = await proxy.listen();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    ],
-  });
+  browser = await launch();
 });
 
 after(async () => {

@@ -5,7 +5,7 @@ import { byId, find, make, write } from '../lib/dom.js';
 import { number, percent } from '../lib/format.js';
 import { say } from '../lib/i18n.js';
 import { chart } from './charts.js';
-import { blank, figures, levelOf, nothing, renewed, table } from './parts.js';
+import { blank, figures, levelOf, more, nothing, renewed, table } from './parts.js';
 import { drawDays, drawErrors, drawHeat } from './weekcharts.js';
 import { dayName, delta, timeOf, w } from './words.js';
 
@@ -32,21 +32,21 @@ const sum = (days, of) => days.reduce((all, day) => all + of(day), 0);
  * @param {import('./types.js').Week} week
  * @param {Heat | undefined} heatmap
  * @param {Outlook | undefined} outlook
+ * @param {string} today the business date
  * @param {(day: string) => void} open goes to a day
  */
-export function show({ days }, heatmap, outlook, open) {
+export function show({ days }, heatmap, outlook, today, open) {
   const none = days.every((day) => day.entries + day.exits === 0) && !heatmap?.cells.some((cell) => cell.entries > 0);
   blank(byId('week'), none ? { line: w('emptyWeek'), why: w('notYetWhy') } : null);
   if (none) return;
   const [before, these] = [days.slice(-14, -7), days.slice(-7)];
   const range = { from: dayName(these[0]?.day ?? ''), to: dayName(these.at(-1)?.day ?? '') };
   write(byId('week-name'), these.length ? w('sevenUntil', range) : w('week'));
-  const [entries, then] = [sum(these, (day) => day.entries), sum(before, (day) => day.entries)];
-  write(byId('week-entries'), number(entries));
-  // Seven days against fewer on record would praise nothing.
-  const fair = before.length === 7 && before.every((day) => day.entries > 0);
-  write(byId('week-versus'), fair ? w('versusWeek', { delta: delta(entries, then), before: number(then) }) : w('noVersus'));
-  figures(byId('week-figures'), sums(these));
+  write(byId('week-entries'), number(sum(these, (day) => day.entries)));
+  // A day that still runs is not held against a whole one.
+  const running = these.at(-1)?.day === today;
+  write(byId('week-versus'), versusLine(running ? these.slice(0, -1) : these, running ? before.slice(0, -1) : before, running));
+  figures(byId('week-figures'), sums(these, running));
   const words = these.map((day) => `${dayName(day.day)} ${number(day.entries)}`).join(', ');
   chart(byId('week-days'), `${w('byDay')} · ${words}`, drawDays(days), open);
   heat = heatmap;
@@ -55,17 +55,25 @@ export function show({ days }, heatmap, outlook, open) {
   showTable(days, open);
 }
 
-/** @param {WeekDay[]} days @returns {import('./parts.js').Figure[]} */
-function sums(days) {
-  const ran = days.filter((day) => day.entries > 0);
-  const best = [...ran].sort((a, b) => b.entries - a.entries)[0];
+/** @param {WeekDay[]} these @param {WeekDay[]} before as many @param {boolean} running */
+function versusLine(these, before, running) {
+  // Seven days against fewer on record would praise nothing.
+  if (before.length !== these.length || before.some((day) => day.entries === 0)) return w('noWeekBefore');
+  const [now, then] = [these, before].map((days) => sum(days, (day) => day.entries));
+  return w(running ? 'versusWhole' : 'versusWeek', { delta: delta(now, then), before: number(then) });
+}
+
+/** @param {WeekDay[]} days @param {boolean} running whether the last is not over @returns {import('./parts.js').Figure[]} */
+function sums(days, running) {
+  const whole = days.filter((day) => day.entries > 0 && !(running && day === days.at(-1)));
+  const best = days.filter((day) => day.entries > 0).sort((a, b) => b.entries - a.entries)[0];
   const peak = [...days].sort((a, b) => (b.peak?.persons ?? 0) - (a.peak?.persons ?? 0))[0];
   const share = peak?.peak && peak.capacity ? peak.peak.persons / peak.capacity : null;
   const [entries, denied] = [sum(days, (day) => day.entries), sum(days, (day) => day.denied)];
   const known = days.flatMap((day) => (day.availability === null ? [] : [day.availability]));
   const above = sum(days, (day) => day.minutes_above_80);
   return [
-    { name: w('perDay'), value: ran.length ? number(Math.round(entries / ran.length)) : '—', unit: w('visits') },
+    { name: w('perDay'), value: whole.length ? number(Math.round(sum(whole, (day) => day.entries) / whole.length)) : '—', unit: w('visits'), note: running ? w('withoutToday') : '' },
     { name: w('best'), value: best ? number(best.entries) : '—', unit: w('visits'), note: best ? dayName(best.day) : '' },
     { name: w('peak'), value: peak?.peak ? number(peak.peak.persons) : '—', unit: w('persons'), note: peak?.peak ? `${dayName(peak.day)} ${timeOf(peak.peak.at)}` : '' },
     share === null
@@ -84,7 +92,7 @@ function showHeat() {
   }
   const held = heat;
   const some = held?.cells.some((cell) => cell[heatOf] > 0);
-  write(byId('heat-of'), held && some ? w('heatOf', { weeks: held.weeks, days: held.days }) : '');
+  write(byId('heat-of'), held && some ? w('heatOf', { weeks: held.weeks }) : '');
   const place = byId('week-heat');
   const card = /** @type {HTMLElement} */ (place.parentElement);
   card.querySelector('.none')?.remove();
@@ -102,7 +110,8 @@ function showErrors(outlook) {
   const card = /** @type {HTMLElement} */ (place.parentElement);
   card.querySelector('.none')?.remove();
   place.hidden = errors.length === 0;
-  write(byId('week-forecast-method'), outlook?.method ? say(outlook.method) : '');
+  const method = outlook?.method ? say(outlook.method) : '';
+  renewed(byId('week-forecast-method'), method, () => (method ? [more(w('method'), method)] : []));
   const mean = errors.reduce((all, row) => all + Math.abs(row.error_percent), 0) / (errors.length || 1);
   const words = errors.length ? w('meanError', { percent: `${number(mean, 1)}%` }) : '';
   write(byId('week-forecast-mean'), words);

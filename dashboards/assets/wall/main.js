@@ -1,10 +1,10 @@
 // The control room's wall: puts the panels together, feeds them, and keeps the page going for
 // days. Each panel shows one thing and is told only of changes that concern it.
 
-import { build } from '../build.js';
 import { byId, mark, write } from '../lib/dom.js';
 import { Feed } from '../lib/feed.js';
 import { clock, day, setZone } from '../lib/format.js';
+import { reloadIfChanged } from '../lib/fresh.js';
 import { chooseLang, say, speak, spoken, t } from '../lib/i18n.js';
 import * as alarms from './alarms.js';
 import * as curve from './curve.js';
@@ -54,23 +54,6 @@ function showChanges(park, changes) {
     mark(document.documentElement, 'feedLagMs', lag.toFixed(1));
     health.showGlass(lag);
   });
-}
-
-const RELOAD_KEY = 'shanmen-reloaded-at';
-
-/** After a loss the server may be a newer one, with other pages than this. */
-async function reloadIfChanged() {
-  try {
-    const answer = await fetch(new URL('../build.js', import.meta.url), { cache: 'no-store' });
-    const text = await answer.text();
-    if (!answer.ok || text.includes(build)) return;
-    const last = Number(sessionStorage.getItem(RELOAD_KEY) ?? 0);
-    if (Date.now() - last < 60_000) return;
-    sessionStorage.setItem(RELOAD_KEY, String(Date.now()));
-    location.reload();
-  } catch {
-    // The next loss asks again.
-  }
 }
 
 chooseLang();

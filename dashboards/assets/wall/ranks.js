@@ -4,7 +4,7 @@
 import { byId, fill, find, make, mark, repeat, write } from '../lib/dom.js';
 import { number, percent } from '../lib/format.js';
 import { className, reasonName, t } from '../lib/i18n.js';
-import { channelName } from './words.js';
+import { channelName } from '../lib/channels.js';
 
 /** @typedef {{root: HTMLElement, name: HTMLElement, count: HTMLElement, bar: HTMLElement}} View */
 

@@ -46,31 +46,6 @@ const WORDS = Object.freeze({
   stillInside: { zh: '园内尚有', en: 'Still inside' },
 });
 
-const CHANNELS = Object.freeze({
-  direct: { zh: '直销', en: 'Direct' },
-  window: { zh: '窗口', en: 'Ticket window' },
-  counter: { zh: '窗口', en: 'Ticket window' },
-  kiosk: { zh: '自助机', en: 'Kiosk' },
-  web: { zh: '官网', en: 'Web site' },
-  online: { zh: '线上', en: 'Online' },
-  app: { zh: '官方应用', en: 'App' },
-  wechat: { zh: '微信', en: 'WeChat' },
-  alipay: { zh: '支付宝', en: 'Alipay' },
-  miniapp: { zh: '小程序', en: 'Mini program' },
-  ota: { zh: '在线旅行社', en: 'Online agency' },
-  ctrip: { zh: '携程', en: 'Ctrip' },
-  meituan: { zh: '美团', en: 'Meituan' },
-  fliggy: { zh: '飞猪', en: 'Fliggy' },
-  douyin: { zh: '抖音', en: 'Douyin' },
-  agency: { zh: '旅行社', en: 'Travel agency' },
-  group: { zh: '团队', en: 'Groups' },
-  gate: { zh: '现场', en: 'At the gate' },
-  import: { zh: '导入', en: 'Imported' },
-  unknown: { zh: '未知', en: 'Unknown' },
-  other: { zh: '其他', en: 'Other' },
-  none: { zh: '未记录', en: 'Not recorded' },
-});
-
 /** @typedef {keyof typeof WORDS} WallWord */
 
 /**
@@ -80,13 +55,6 @@ const CHANNELS = Object.freeze({
 export function w(word, values) {
   const line = WORDS[word][spoken()];
   return values ? line.replace(/\{(\w+)\}/g, (_, name) => String(values[name])) : line;
-}
-
-/** @param {string} code of the channel that sold the ticket; a partner's own code is shown as it is */
-export function channelName(code) {
-  /** @type {Readonly<Record<string, {zh: string, en: string}>>} */
-  const table = CHANNELS;
-  return Object.hasOwn(table, code) ? table[code][spoken()] : code.replaceAll('_', ' ');
 }
 
 /** Writes the labels that the page itself names. */
