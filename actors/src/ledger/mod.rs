@@ -176,11 +176,8 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault>;
 
     /// What happened at a device, newest first.
-    fn device_events(
-        &self,
-        device: &DeviceId,
-        limit: u32,
-    ) -> Result<Vec<DeviceEvent>, LedgerFault>;
+    fn device_events(&self, device: &DeviceId, limit: u32)
+    -> Result<Vec<DeviceEvent>, LedgerFault>;
 
     /// Commands of the fleet, newest first.
     fn fleet_commands(&self, query: &CommandQuery) -> Result<Vec<CommandView>, LedgerFault>;

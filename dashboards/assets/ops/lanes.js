@@ -2,8 +2,8 @@
 // with all its figures (table); searched and filtered. A device's tile leads to its page.
 
 import { make, mark, write } from '../lib/dom.js';
-import { age, number } from '../lib/format.js';
-import { say } from '../lib/i18n.js';
+import { age, clock, number } from '../lib/format.js';
+import { className, reasonName, say } from '../lib/i18n.js';
 import { sign } from '../lib/head.js';
 import { actButton, openOnce, placeName, setGateMode } from './acts.js';
 import { button, card, none, rows } from './rows.js';
@@ -53,10 +53,13 @@ const reset = button('plain', () => {
   search.value = '';
   show();
 });
-empty.root.after(reset);
 const bones = make('div', 'groups', ...[6, 4, 3].map((n) => make('section', 'card', make('ul', 'tiles', ...Array.from({ length: n }, () => make('li', 'bone tile'))))));
 
-export const root = make('div', 'lanes', bar, want.root, bones, groups, table, empty.root, reset);
+const refused = card('refused');
+const refusedList = make('ol', 'list');
+refused.root.append(refusedList);
+
+export const root = make('div', 'lanes', bar, want.root, bones, groups, table, empty.root, reset, refused.root);
 
 search.addEventListener('input', () => { wanted.text = search.value.trim().toLowerCase(); show(); });
 gates.addEventListener('change', () => { wanted.gate = gates.value; show(); });
@@ -279,6 +282,29 @@ const groupViews = new Map();
 /** @type {Map<string, Want>} */
 const wants = new Map();
 
+/** @typedef {{root: HTMLElement, time: HTMLElement, lane: HTMLAnchorElement, why: HTMLElement, who: HTMLElement}} RefusedView */
+/** @type {Map<string, RefusedView>} */
+const refusedViews = new Map();
+const REFUSED_MAX = 12;
+
+/** What was refused just now, wherever: the first sign of a lane with trouble. */
+function showRefused() {
+  const recent = (feed?.park?.recent ?? []).filter((one) => one.kind === 'denied').slice(-REFUSED_MAX).reverse();
+  refused.root.hidden = recent.length === 0;
+  write(refused.title, w('justRefused'));
+  write(refused.note, w('justRefusedNote'));
+  rows(refusedList, refusedViews, recent, (one) => String(one.n), () => {
+    const [time, lane, why, who] = [make('time'), make('a'), make('span'), make('small')];
+    return { root: make('li', '', time, lane, why, who), time, lane, why, who };
+  }, (view, one) => {
+    write(view.time, clock(one.at));
+    write(view.lane, one.lane);
+    view.lane.href = `#/devices/${deviceAt(one.lane)?.id ?? ''}`;
+    write(view.why, reasonName(one.reason ?? ''));
+    write(view.who, one.class ? className(one.class) : '');
+  });
+}
+
 function showBar() {
   search.placeholder = w('search');
   search.setAttribute('aria-label', w('search'));
@@ -300,6 +326,7 @@ function showBar() {
 
 export function show() {
   showBar();
+  showRefused();
   const there = store.heardAt.fleet !== undefined;
   bones.hidden = there;
   const filtered = Boolean(wanted.text || wanted.gate || wanted.kind || wanted.trouble);

@@ -18,6 +18,29 @@ const RENEW_MS = 5000;
 /** What people tell devices; prints are the machines' own. */
 const OPS = 'open,mode,message,reboot,diagnose,sync,clear,logout,config,firmware,assign,emergency';
 
+/** Acts of the audit trail, as people call them; others stand as they are. @type {Readonly<Record<string, import('../lib/i18n.js').Text>>} */
+const ACTIONS = Object.freeze({
+  'device.command': { zh: '发命令', en: 'told a device' },
+  'device.command.done': { zh: '命令完成', en: 'command done' },
+  'device.command.failed': { zh: '命令失败', en: 'command failed' },
+  'device.command.unanswered': { zh: '命令无应答', en: 'command unanswered' },
+  'device.config': { zh: '设配置', en: 'set a configuration' },
+  'ticket.lookup': { zh: '查票', en: 'looked a ticket up' },
+  'ticket.void': { zh: '作废票', en: 'voided a ticket' },
+  'ticket.freeze': { zh: '冻结票', en: 'froze a ticket' },
+  'ticket.reissue': { zh: '换发票码', en: 'reissued a ticket' },
+  'grant.release': { zh: '了结放行', en: 'ended a grant' },
+  'alarm.acknowledge': { zh: '确认告警', en: 'acknowledged an alarm' },
+  'capacity.override': { zh: '满员放行', en: 'let in although full' },
+  'capacity.override_end': { zh: '结束满员放行', en: 'ended an override' },
+  'emergency.on': { zh: '紧急放行', en: 'began the emergency' },
+  'emergency.off': { zh: '结束紧急放行', en: 'ended the emergency' },
+  'gate.override': { zh: '人工放行', en: 'overrode the rules' },
+  'gate.undo': { zh: '撤回通行', en: 'took a passage back' },
+});
+/** @param {string} action */
+const actionName = (action) => (Object.hasOwn(ACTIONS, action) ? say(ACTIONS[action]) : action);
+
 /** A table of audit lines. @param {string} className */
 function trail(className) {
   const part = card(className);
@@ -41,7 +64,7 @@ function trail(className) {
         const cells = Array.from({ length: 5 }, () => make('td'));
         return { root: make('tr', '', ...cells), cells };
       }, (view, line) => {
-        [clock(ms(line.at) ?? 0), line.actor, line.action, line.target, line.note].forEach((text, index) => write(view.cells[index], text));
+        [clock(ms(line.at) ?? 0), line.actor, actionName(line.action), line.target, line.note].forEach((text, index) => write(view.cells[index], text));
       });
       wide.hidden = once.length === 0;
       empty.show(once.length === 0, otherwise);

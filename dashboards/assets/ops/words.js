@@ -203,7 +203,7 @@ export const w = vocabulary(Object.freeze({
   passedOut: { zh: '累计出', en: 'Counted out' },
   grants: { zh: '未了结的放行', en: 'Open grants' },
   noGrants: { zh: '没有未了结的放行', en: 'No open grants' },
-  grantLine: { zh: '{lane} · {direction} · {n} 人 · {age}前放行', en: '{lane} · {direction} · {n} persons · granted {age} ago' },
+  grantLine: { zh: '{lane} · {direction} · {persons} · {age}前放行', en: '{lane} · {direction} · {persons} · granted {age} ago' },
   overdue: { zh: '超时未回报', en: 'overdue' },
   seeTicket: { zh: '看票', en: 'Ticket' },
   commands: { zh: '命令', en: 'Commands' },
@@ -356,6 +356,8 @@ export const w = vocabulary(Object.freeze({
   emergencyRecord: { zh: '各通道回报', en: 'What the lanes say' },
   emergencyAnswered: { zh: '{done} / {all} 条通道已打开', en: '{done} of {all} lanes have opened' },
   emergencyClosed: { zh: '{done} / {all} 条通道已恢复', en: '{done} of {all} lanes are back' },
+  justRefused: { zh: '刚刚被拒', en: 'Just refused' },
+  justRefusedNote: { zh: '最新在前，来自实时数据', en: 'newest first, live' },
   // Record
   mine: { zh: '我的操作', en: 'What I did' },
   everybody: { zh: '所有人的操作（审计）', en: 'Who did what (audit trail)' },
