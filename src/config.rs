@@ -16,7 +16,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use shanmen_actors::api::{BrokerChoice, DeviceSpec, Durability};
+use shanmen_actors::{
+    api::{BrokerChoice, DeviceSpec, Durability},
+    security::Profile,
+};
 use shanmen_rules::{Park, ParkDefinition};
 
 use self::{broker_url::outside, tree::Tree};
@@ -156,13 +159,31 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dashboards {
+    /// Whether anyone who reaches the port may watch the feed. By default as the profile: yes in
+    /// `lab`, no in `tls` and `mtls`.
+    pub open: Option<bool>,
     /// Viewers of the feed at one time.
     pub viewers_max: usize,
+    /// Viewers of the feed from one address; the loopback, where a proxy may stand, is not
+    /// counted.
+    pub viewers_per_address_max: usize,
 }
 
 impl Default for Dashboards {
     fn default() -> Self {
-        Self { viewers_max: shanmen_dashboards::Limits::default().viewers_max }
+        let limits = shanmen_dashboards::Limits::default();
+        Self {
+            open: None,
+            viewers_max: limits.viewers_max,
+            viewers_per_address_max: limits.viewers_per_address_max,
+        }
+    }
+}
+
+impl Config {
+    /// Whether anyone who reaches the port may watch the feed.
+    pub fn watching_is_open(&self) -> bool {
+        self.dashboards.open.unwrap_or(self.security.profile == Profile::Lab)
     }
 }
 
@@ -195,9 +216,10 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Config, F
     let server: Server = tree.section("server");
     let broker: Broker = tree.section("broker");
     let ledger = tree.section("ledger");
-    let dashboards = tree.section("dashboards");
+    let dashboards: Dashboards = tree.section("dashboards");
     let security: Security = tree.section("security");
     check_server(&mut tree, &server);
+    check_dashboards(&mut tree, dashboards);
     let (choice, outside_tls) = check_broker(&mut tree, &broker, &security);
     let http_tls = security::check_http(&mut tree, &server, &security);
     let devices = tree.list("devices");
@@ -250,6 +272,19 @@ fn check_server(tree: &mut Tree<'_>, server: &Server) {
     if !(1..=100_000).contains(&server.connections_max) {
         let problem = "there may be 1 to 100,000 connections".to_owned();
         tree.fault_at("server.connections_max", problem, String::new());
+    }
+}
+
+fn check_dashboards(tree: &mut Tree<'_>, dashboards: Dashboards) {
+    let bounds = [
+        ("viewers_max", dashboards.viewers_max),
+        ("viewers_per_address_max", dashboards.viewers_per_address_max),
+    ];
+    for (key, viewers) in bounds {
+        if !(1..=20_000).contains(&viewers) {
+            let problem = "there may be 1 to 20,000 viewers".to_owned();
+            tree.fault_at(&format!("dashboards.{key}"), problem, String::new());
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod commands;
 mod devices;
 mod duty;
 mod enrol;
+mod flow;
 mod health;
 mod import;
 pub mod listen;
@@ -38,7 +39,9 @@ mod tickets;
 mod times;
 mod tokens;
 mod users;
+mod view_links;
 mod views;
+mod watching;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -77,6 +80,7 @@ pub struct Shared {
     data: PathBuf,
     advertise: Option<String>,
     https: bool,
+    open: bool,
     texts: site::Texts,
 }
 
@@ -99,6 +103,8 @@ pub struct Parts<'p> {
     pub advertise: Option<String>,
     /// Whether the pages are served over TLS.
     pub https: bool,
+    /// Whether anyone who reaches the port may watch the feed.
+    pub open: bool,
     /// The one bound on hashing.
     pub passwords: Passwords,
 }
@@ -120,6 +126,7 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
         data: parts.data,
         advertise: parts.advertise,
         https: parts.https,
+        open: parts.open,
         texts,
     });
     app.plane.set_logins(Arc::new(login::AtDevices(Arc::downgrade(&app))));
@@ -128,9 +135,10 @@ pub fn router(parts: Parts<'_>) -> anyhow::Result<Router> {
     let document = Bytes::from(serde_json::to_vec(&document)?);
     let api = api
         .route("/api/openapi.json", axum::routing::get(async || json_bytes(document)))
-        .with_state(app);
+        .with_state(Arc::clone(&app));
+    let guard = Arc::new(watching::Watching(app));
     Ok(api
-        .merge(shanmen_dashboards::router(parts.hub))
+        .merge(shanmen_dashboards::router(parts.hub, guard))
         .fallback(async || {
             Problem::new(StatusCode::NOT_FOUND, "no-such-path", "there is nothing at this path")
         })
@@ -157,6 +165,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(users::list))
         .routes(routes!(users::put))
         .routes(routes!(users::token))
+        .routes(routes!(view_links::list, view_links::make))
+        .routes(routes!(view_links::revoke))
         .routes(routes!(tickets::issue))
         .routes(routes!(import::import))
         .routes(routes!(lookup::look_up))
@@ -203,6 +213,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(blocked::unblock))
         .routes(routes!(swipes::list))
         .routes(routes!(audit::list))
+        .routes(routes!(flow::series::list))
+        .routes(routes!(flow::day::show))
 }
 
 /// JSON that is there already.

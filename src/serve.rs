@@ -140,6 +140,7 @@ pub async fn start(options: Options, out: &mut (dyn Write + Send)) -> anyhow::Re
         data: data.clone(),
         advertise: config.advertise.clone(),
         https: https.is_some(),
+        open: config.watching_is_open(),
         passwords: passwords.clone(),
     })?;
     let limits = http::listen::Limits {
@@ -181,6 +182,7 @@ async fn feed(plane: &ControlPlane, config: &Config, stop: &CancellationToken) -
     };
     let limits = shanmen_dashboards::Limits {
         viewers_max: config.dashboards.viewers_max,
+        viewers_per_address_max: config.dashboards.viewers_per_address_max,
         ..shanmen_dashboards::Limits::default()
     };
     shanmen_dashboards::start(snapshot, deltas, resync, system_now, stop, limits)

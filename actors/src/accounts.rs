@@ -36,6 +36,16 @@ impl Accounts {
         (self.clock.now() < held.2).then(|| held.clone())
     }
 
+    /// The tokens of the users that are wanted, those that are over left out: digest, user, end.
+    pub(crate) fn tokens_of(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<([u8; 32], String, UnixMs)> {
+        let now = self.clock.now();
+        let good = self.tokens.iter().filter(|held| wanted(&held.0) && now < held.2);
+        good.map(|held| (*held.key(), held.0.clone(), held.2)).collect()
+    }
+
     /// Keeps a token.
     pub(crate) async fn put_token(
         &self,

@@ -6,7 +6,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use serde::{Deserialize, Serialize};
 use shanmen_protocols::{
     device::{Credential, Outcome},
-    ids::{DeviceId, DeviceKind, Direction, GateId, GrantId, LaneId, ProductId, ScanId, TicketId},
+    ids::{
+        Channel, DeviceId, DeviceKind, Direction, GateId, GrantId, LaneId, ProductId, ScanId,
+        TicketId,
+    },
     time::UnixMs,
 };
 use shanmen_rules::{ParkDefinition, Status};
@@ -17,6 +20,7 @@ mod alarms;
 mod capacity;
 mod duty;
 mod fleet;
+mod flow;
 mod orders;
 mod people;
 mod products;
@@ -25,6 +29,10 @@ pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
 pub use duty::{CommandQuery, DeviceEvent, FoundTicket, LookUp};
 pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
+pub use flow::{
+    Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery, FlowSeries,
+    ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, Peak, Series,
+};
 pub use orders::{LoggedIn, Logins};
 pub use people::{BlockedPerson, SwipeQuery, SwipeView};
 pub use products::{ProductChange, ProductChanged, ProductView, VersionView};
@@ -154,6 +162,9 @@ pub struct NewTicket {
     /// `unpaid`, `issued` (the default), `frozen` …
     #[serde(default)]
     pub status: Option<Status>,
+    /// How it is sold; `direct` by default.
+    #[serde(default)]
+    pub channel: Option<Channel>,
 }
 
 /// An issued ticket.

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use shanmen_protocols::{code::Claims, device::CredentialKind, ids::TicketId, time::UnixMs};
+use shanmen_protocols::{code::Claims, device::CredentialKind, ids::{Channel, TicketId}, time::UnixMs};
 use shanmen_rules::{Day, IssueTerms, Park, Status, TicketState, credential};
 use tokio::sync::oneshot;
 
@@ -282,7 +282,8 @@ impl Desk {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let holder = ticket.holder.map(|holder| holder.to_string());
-        Ok(TicketRow { id, state, credentials, holder })
+        let channel = ticket.channel.unwrap_or_else(Channel::direct);
+        Ok(TicketRow { id, state, credentials, holder, channel })
     }
 
     /// A ticket's signed code as it is now.
@@ -524,6 +525,7 @@ fn request_digest(keys: &KeyRing, tickets: &[NewTicket]) -> [u8; 32] {
             shown,
             &ticket.holder,
             ticket.status,
+            &ticket.channel,
         );
         bytes.extend(serde_json::to_vec(&all).unwrap_or_default());
         bytes.push(b'\n');

@@ -26,7 +26,7 @@ use crate::{
     clock::{Clock, Stopwatch},
     link::{Qos, Uplinks},
     registry::{Device, Registry},
-    twin::{Heard, Reply, Shared, Twin, refusal, ttl_of},
+    twin::{Heard, Reply, Shared, Twin, Way, refusal, ttl_of},
 };
 
 /// How long the answer to a scan is worth anything that does not say so.
@@ -203,7 +203,7 @@ fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Hear
         UpKind::Hello => Heard::Hello(Box::new(json::<Hello>(payload)?)),
         UpKind::Scan => {
             let scan = Box::new(json::<Scan>(payload)?);
-            let reply = Reply::Down(qos, ttl_of(&scan));
+            let reply = Reply::Down(Way::new(qos, ttl_of(&scan)));
             Heard::Scan(scan, reply, watch)
         }
         UpKind::Event => Heard::Event(Box::new(json::<Event>(payload)?)),

@@ -21,6 +21,7 @@ mod desk;
 mod emergency;
 mod enrolment;
 mod flow;
+mod history;
 mod intake;
 pub mod keys;
 mod ledger;

@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 
 use shanmen_protocols::{
     device::{Outcome, PassageBy},
-    ids::{DeviceId, Direction, GrantId, ScanId, TicketId},
+    ids::{Channel, DeviceId, Direction, GrantId, ScanId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{
@@ -54,7 +54,7 @@ impl Measured {
         let park = Arc::new(park()?);
         let append = |entry: Entry| {
             match entry.after {
-                After::Answer(to, answer) => drop(to.send(Ok(answer))),
+                After::Answer(to, answer) => drop(to.tell(Ok(answer))),
                 After::Ack(to) => drop(to.send(Ok(Committed { at: NOW, n: 1 }))),
                 After::Nothing => {}
             }
@@ -114,7 +114,7 @@ impl Measured {
             presentation: Presentation::new(NOW, LaneIx(0), Direction::In),
             ticket,
             code_fault: None,
-            answer,
+            answer: answer.into(),
         });
         answered.try_recv().ok()?.ok()?.grant
     }
@@ -175,6 +175,7 @@ pub fn fill(folder: &Path, tickets: u64) -> Result<(), Box<dyn std::error::Error
                 state: state.clone(),
                 credentials: vec![digest_of(n)],
                 holder: None,
+                channel: Channel::direct(),
             });
             let (done, committed) = oneshot::channel();
             ledger.append_bulk(BulkEntry { tickets: rows.collect(), done }).await?;

@@ -7,7 +7,7 @@
 
 use shanmen_protocols::{
     device::{Confirm, Credential, OrderBody, OrderLine, OrderState, OrderTicket},
-    ids::{OrderId, TicketId},
+    ids::{Channel, OrderId, TicketId},
     time::UnixMs,
 };
 use shanmen_rules::{Need, Park, Status, TicketState, definition::ValidityDefinition};
@@ -44,6 +44,8 @@ pub(crate) struct At<'a> {
     pub(crate) catalogue: &'a Catalogue,
     /// Who sells: a device or a user.
     pub(crate) seller: &'a str,
+    /// How what they sell is sold.
+    pub(crate) channel: Channel,
 }
 
 impl Orders {
@@ -94,6 +96,7 @@ impl Orders {
         let row = OrderRow {
             id,
             seller: at.seller.to_owned(),
+            channel: at.channel.clone(),
             state: OrderState::Open,
             lines: priced.lines,
             amount: priced.amount,
@@ -105,7 +108,7 @@ impl Orders {
         };
         // What can no longer be sold is told before anybody pays.
         let park = at.desk.park.full();
-        let (_, sale) = at.desk.prepare(&park, wanted(&row.lines), now)?;
+        let (_, sale) = at.desk.prepare(&park, wanted(&row), now)?;
         drop(sale);
         keep(at, row.clone(), Vec::new(), "order.open").await?;
         body(at, row).await
@@ -144,7 +147,7 @@ impl Orders {
         let now = at.desk.clock.now();
         let park = at.desk.park.full();
         let (tickets, sale) =
-            at.desk.prepare(&park, wanted(&row.lines), now).map_err(|why| match why {
+            at.desk.prepare(&park, wanted(&row), now).map_err(|why| match why {
                 Fault::Conflict(why) | Fault::Invalid(why) => {
                     Fault::Conflict(format!("{why}: the payment has to go back"))
                 }
@@ -238,6 +241,7 @@ impl Orders {
         let row = OrderRow {
             id,
             seller: at.seller.to_owned(),
+            channel: at.channel.clone(),
             state: OrderState::Issued,
             lines: Vec::new(),
             amount: 0,
@@ -342,8 +346,8 @@ fn same_line(kept: &OrderLine, asked: &OrderLine) -> bool {
         && asked.slot == kept.slot
 }
 
-/// The tickets that lines are about.
-fn wanted(lines: &[OrderLine]) -> Vec<NewTicket> {
+/// The tickets that an order is about.
+fn wanted(order: &OrderRow) -> Vec<NewTicket> {
     let of = |line: &OrderLine| NewTicket {
         id: None,
         product: line.product.clone(),
@@ -353,8 +357,9 @@ fn wanted(lines: &[OrderLine]) -> Vec<NewTicket> {
         credentials: Vec::new(),
         holder: None,
         status: None,
+        channel: Some(order.channel.clone()),
     };
-    lines.iter().flat_map(|line| (0..line.count).map(move |_| of(line))).collect()
+    order.lines.iter().flat_map(|line| (0..line.count).map(move |_| of(line))).collect()
 }
 
 /// The order as its seller sees it, with the tickets' codes signed anew.

@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     api::{Claim, ClaimRequest, DeviceView, EnrolRequest, Enrolled, Fault, Logins, Readiness},
     clock::Clock,
-    flow::FlowSender,
+    flow::{FlowSender, Occupancy},
     intake::Intake,
     keys::KeyRing,
     ledger::{Ledger, SqliteLedger},
@@ -38,6 +38,7 @@ mod duty;
 mod fleet;
 mod gates;
 mod handheld;
+mod history;
 mod logins;
 mod office;
 mod start;
@@ -62,6 +63,7 @@ struct Inner {
     shared: Arc<Shared>,
     intake: Arc<Intake>,
     registry: Arc<Registry>,
+    occupancy: Arc<Occupancy>,
     api: actix::Addr<Twin>,
     flow: FlowSender,
     deltas: broadcast::Sender<Arc<Delta>>,

@@ -3,17 +3,28 @@
 //! lock; nothing here waits.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use shanmen_protocols::{
     feed::{Delta, Frame, Snapshot},
     time::UnixMs,
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// A frame ready to be sent: its number and its text, shared by all viewers.
+use crate::{today::TodayParts, wire::Wire};
+
+/// A frame ready to be sent: its number and its bytes, shared by all viewers.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadyFrame {
     pub(crate) seq: u64,
-    pub(crate) text: Utf8Bytes,
+    pub(crate) wire: Wire,
+}
+
+/// A delta with the day as far as it is told.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    frame: Frame<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    today: Option<Map<String, Value>>,
 }
 
 /// The state that viewers see.
@@ -22,32 +33,42 @@ pub(crate) struct Glass {
     state: Snapshot,
     seq: u64,
     at: UnixMs,
-    whole: Option<Utf8Bytes>,
+    whole: Option<Wire>,
+    parts: TodayParts,
 }
 
 impl Glass {
     pub(crate) fn new(state: Snapshot, at: UnixMs) -> Self {
-        Self { state, seq: 0, at, whole: None }
+        Self { state, seq: 0, at, whole: None, parts: TodayParts::default() }
     }
 
     pub(crate) fn state(&self) -> &Snapshot {
         &self.state
     }
 
+    /// Whether part of the day has changed that no frame has told yet.
+    pub(crate) fn owes(&self) -> bool {
+        self.parts.owes()
+    }
+
     /// Takes `changes` over as the next frame. The frame itself is made only when `wanted`: with
     /// nobody watching, the state alone moves on.
     pub(crate) fn advance(
         &mut self,
-        changes: &Delta,
+        mut changes: Delta,
         at: UnixMs,
         wanted: bool,
     ) -> Option<ReadyFrame> {
-        self.state.apply(changes);
+        self.state.apply(&changes);
         self.next(at);
-        wanted.then(|| ReadyFrame {
-            seq: self.seq,
-            text: text(&Frame::Delta { seq: self.seq, at, changes }),
-        })
+        if !wanted {
+            return None;
+        }
+        let day = changes.today.take();
+        let owed = (self.parts.owes() && self.parts.due(at)).then_some(&self.state.today);
+        let today = day.as_ref().or(owed).map(|today| self.parts.changed(today, at));
+        let frame = Frame::Delta { seq: self.seq, at, changes: &changes };
+        Some(ReadyFrame { seq: self.seq, wire: Wire::of(&Told { frame, today }) })
     }
 
     /// Takes `state` instead of the one held, as the next frame.
@@ -59,16 +80,17 @@ impl Glass {
 
     /// The state as a frame.
     pub(crate) fn whole(&mut self) -> ReadyFrame {
-        let Self { state, seq, at, whole } = self;
-        let made = whole
-            .get_or_insert_with(|| text(&Frame::Snapshot { seq: *seq, at: *at, state: &*state }));
-        ReadyFrame { seq: *seq, text: made.clone() }
+        let Self { state, seq, at, whole, .. } = self;
+        let made = whole.get_or_insert_with(|| {
+            Wire::of(&Frame::Snapshot { seq: *seq, at: *at, state: &*state })
+        });
+        ReadyFrame { seq: *seq, wire: made.clone() }
     }
 
     /// A newer state than the one held, as a frame of the present number: deltas hold whole rows,
     /// so the next ones fit it.
-    pub(crate) fn frame_of(&self, state: &Snapshot, at: UnixMs) -> Utf8Bytes {
-        text(&Frame::Snapshot { seq: self.seq, at, state })
+    pub(crate) fn frame_of(&self, state: &Snapshot, at: UnixMs) -> Wire {
+        Wire::of(&Frame::Snapshot { seq: self.seq, at, state })
     }
 
     fn next(&mut self, at: UnixMs) {
@@ -76,16 +98,4 @@ impl Glass {
         self.at = at;
         self.whole = None;
     }
-}
-
-/// A frame's JSON. Plain structs, strings and numbers always serialize; should one not, the empty
-/// object makes viewers ask anew instead of taking the program down.
-fn text(frame: &impl Serialize) -> Utf8Bytes {
-    serde_json::to_string(frame).map_or_else(
-        |error| {
-            tracing::error!(%error, "feed frame not serialized");
-            Utf8Bytes::from_static("{}")
-        },
-        Utf8Bytes::from,
-    )
 }

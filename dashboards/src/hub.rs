@@ -24,6 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Limits,
+    addresses::Addresses,
     coalesce::{drop_known, merge},
     glass::{Glass, ReadyFrame},
     watch,
@@ -41,6 +42,7 @@ struct Shared {
     glass: Mutex<Glass>,
     frames: broadcast::Sender<ReadyFrame>,
     seats: Arc<Semaphore>,
+    addresses: Addresses,
     sessions: TaskTracker,
     closing: CancellationToken,
 }
@@ -66,6 +68,7 @@ pub fn start(
             glass: Mutex::new(Glass::new(initial, now())),
             frames: broadcast::Sender::new(limits.queue_frames.max(1)),
             seats: Arc::new(Semaphore::new(limits.viewers_max.min(Semaphore::MAX_PERMITS))),
+            addresses: Addresses::default(),
             sessions: TaskTracker::new(),
             closing: shutdown.child_token(),
         }),
@@ -85,13 +88,13 @@ impl Hub {
     /// The state now as the JSON text of a snapshot frame: the very frame that a viewer gets
     /// first. Serialized at most once for each frame, whoever asks.
     pub fn snapshot_frame(&self) -> Bytes {
-        self.whole().text.into()
+        self.whole().wire.text()
     }
 
     /// A state asked of its source just now, as a snapshot frame: nothing in it is older than the
     /// question, not even by the tenth of a second that frames may wait.
     pub fn frame_of(&self, state: &Snapshot, at: UnixMs) -> Bytes {
-        self.with_glass(|glass| glass.frame_of(state, at)).into()
+        self.with_glass(|glass| glass.frame_of(state, at)).text()
     }
 
     /// Viewers connected now.
@@ -126,6 +129,10 @@ impl Hub {
         &self.shared.seats
     }
 
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.shared.addresses
+    }
+
     pub(crate) fn sessions(&self) -> &TaskTracker {
         &self.shared.sessions
     }
@@ -147,20 +154,20 @@ impl Hub {
     ///
     /// Made and handed over under one lock: a viewer subscribes first and reads the snapshot then,
     /// so that it either finds the frame in the ring or its changes in the snapshot.
-    fn emit(&self, changes: &Delta) {
+    fn emit(&self, changes: Delta) {
         let at = self.now();
         let frames = &self.shared.frames;
+        let kind = if changes.is_empty() { "heartbeat" } else { "delta" };
+        for line in &changes.recent {
+            let lag_ms = u64::try_from(at.since_ms(line.committed_at)).unwrap_or(0);
+            histogram!(watch::LAG).record(Duration::from_millis(lag_ms));
+        }
         let made = self.with_glass(|glass| {
             let frame = glass.advance(changes, at, frames.receiver_count() > 0)?;
             let seq = frame.seq;
             Some((seq, frames.send(frame).unwrap_or(0)))
         });
-        let kind = if changes.is_empty() { "heartbeat" } else { "delta" };
         counter!(watch::FRAMES, "kind" => kind).increment(1);
-        for line in &changes.recent {
-            let lag_ms = u64::try_from(at.since_ms(line.committed_at)).unwrap_or(0);
-            histogram!(watch::LAG).record(Duration::from_millis(lag_ms));
-        }
         if let Some((seq, viewers)) = made {
             tracing::trace!(seq, viewers, kind, "feed frame");
         }
@@ -209,7 +216,7 @@ where
                 () = sleep_until(due) => {
                     self.emit();
                     last = Some(Instant::now());
-                    due = Instant::now() + limits.heartbeat;
+                    due = Instant::now() + self.rest(&limits);
                 }
                 got = self.deltas.recv() => match got {
                     Ok(delta) => {
@@ -242,7 +249,13 @@ where
     fn emit(&mut self) {
         let mut changes = std::mem::take(&mut self.pending);
         self.hub.with_glass(|glass| drop_known(&mut changes, glass.state()));
-        self.hub.emit(&changes);
+        self.hub.emit(changes);
+    }
+
+    /// How long to wait for a change before the next frame all the same.
+    fn rest(&self, limits: &Limits) -> Duration {
+        let owes = self.hub.with_glass(|glass| glass.owes());
+        if owes { limits.heartbeat.min(limits.owed_after) } else { limits.heartbeat }
     }
 
     /// Asks the source for its state until it gives one. No frame goes out meanwhile, not even a

@@ -9,19 +9,24 @@
 //! [`Snapshot`]: shanmen_protocols::feed::Snapshot
 //! [`Delta`]: shanmen_protocols::feed::Delta
 
+mod addresses;
 mod coalesce;
 mod glass;
+mod guard;
 mod hub;
 mod limits;
 mod packed;
 mod pages;
 mod session;
+mod today;
 mod upgrade;
 mod watch;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
+pub use guard::{Guard, Pass};
 pub use hub::{Hub, start};
 pub use limits::Limits;
 pub use pages::router;

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Viewers at one time; the next is answered with 503.
     pub viewers_max: usize,
+    /// Viewers from one address, the loopback apart: many pages may stand behind one router or
+    /// proxy, but nobody shall take all the seats.
+    pub viewers_per_address_max: usize,
     /// Frames kept for viewers that are behind: one ring for all of them. A viewer further behind
     /// gets a new snapshot instead.
     pub queue_frames: usize,
@@ -15,11 +18,15 @@ pub struct Limits {
     /// With no change for so long an empty delta is sent, so that a page can tell a quiet feed
     /// from a dead one. The wall gives up on a feed after 8 s: keep this well below.
     pub heartbeat: Duration,
+    /// With no change for so long, the parts of the day that were held back (see `today.rs`) are
+    /// sent.
+    pub owed_after: Duration,
     /// How long one send may take before the viewer is cut.
     pub send_timeout: Duration,
     /// How long an orderly close may take before the socket is dropped.
     pub close_timeout: Duration,
-    /// A viewer is pinged so often, and cut when nothing was heard of it in between.
+    /// A viewer is pinged so often, and cut when nothing was heard of it in between, or when what
+    /// let it in does not any more: at most a minute after a login was taken back.
     pub ping_every: Duration,
     /// The largest message taken from a viewer, in bytes: it has little to say.
     pub inbound_max_bytes: usize,
@@ -36,10 +43,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            viewers_max: 512,
+            viewers_max: 2000,
+            viewers_per_address_max: 200,
             queue_frames: 32,
             frame_gap: Duration::from_millis(100),
             heartbeat: Duration::from_secs(5),
+            owed_after: Duration::from_secs(1),
             send_timeout: Duration::from_secs(5),
             close_timeout: Duration::from_secs(1),
             ping_every: Duration::from_secs(20),

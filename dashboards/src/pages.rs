@@ -4,20 +4,23 @@
 //! Refuses scripts, styles and connections from anywhere but this host. Nothing here knows the
 //! state of the park; the feed brings it.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Router,
     body::Body,
-    extract::Path,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use rust_embed::{Embed, EmbeddedFile};
 use shanmen_protocols::reason::Reason;
 
-use crate::{Hub, packed, upgrade};
+use crate::{Guard, Hub, guard::Guarded, packed, upgrade};
 
 /// Everything that the pages load comes from here; `'self'` covers the feed's socket too.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -33,16 +36,39 @@ pub(crate) struct Assets;
 /// ask who it is.
 ///
 /// `GET /api/v1/feed/snapshot` is the program's, from [`Hub::snapshot_frame`].
-pub fn router(hub: Hub) -> Router {
+///
+/// `guard` is asked who may watch.
+pub fn router(hub: Hub, guard: Arc<dyn Guard>) -> Router {
     Router::new()
         .route("/", get(start))
-        .route("/wall", get(async |headers: HeaderMap| file("wall.html", &headers).await))
+        .route("/wall", get(wall))
         .route("/flow", get(async |headers: HeaderMap| file("flow.html", &headers).await))
         .route("/ops", get(async |headers: HeaderMap| file("ops.html", &headers).await))
         .route("/login", get(async |headers: HeaderMap| file("login.html", &headers).await))
         .route("/assets/{*path}", get(asset))
         .route("/feed", get(upgrade::feed))
-        .with_state(hub)
+        .with_state(Door { hub, guard })
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) hub: Hub,
+    pub(crate) guard: Guarded,
+}
+
+/// The wall; with `?key=…`, the key of a view link, first the cookie and then the wall without
+/// the key, so that it stays out of histories and of what is sent elsewhere.
+async fn wall(State(door): State<Door>, uri: Uri, headers: HeaderMap) -> Response {
+    let pairs = || uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    match pairs().find_map(|pair| pair.strip_prefix("key=")) {
+        Some(key) => {
+            let rest: Vec<_> = pairs().filter(|pair| !pair.starts_with("key=")).collect();
+            let mark = if rest.is_empty() { "" } else { "?" };
+            door.guard.enter(key, &format!("/wall{mark}{}", rest.join("&")))
+        }
+        None => file("wall.html", &headers).await,
+    }
 }
 
 /// The page to begin with; the wall as long as there is none.

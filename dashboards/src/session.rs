@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use metrics::{counter, gauge};
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     sync::{OwnedSemaphorePermit, broadcast::error::RecvError},
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Hub, Limits, glass::ReadyFrame, watch};
+use crate::{Hub, Limits, Pass, glass::ReadyFrame, watch};
 
 /// What a viewer may say.
 #[derive(Deserialize)]
@@ -37,6 +37,8 @@ enum End {
     Left,
     /// The feed ended.
     Shutdown,
+    /// The login or the link that it came by is over.
+    Over,
     /// A send took too long.
     Stalled,
     /// Nothing was heard of it, not even the answer to a ping.
@@ -54,6 +56,7 @@ impl End {
     fn cut(self) -> Option<&'static str> {
         match self {
             Self::Left | Self::Shutdown => None,
+            Self::Over => Some("login_over"),
             Self::Stalled => Some("stalled"),
             Self::Silent => Some("silent"),
             Self::TooMany => Some("too_many"),
@@ -67,6 +70,7 @@ impl End {
         let (code, reason) = match self {
             Self::Left | Self::Stalled | Self::Silent => return None,
             Self::Shutdown => (CloseCode::Away, "the feed ends here"),
+            Self::Over => (CloseCode::Policy, "the login is over"),
             Self::TooMany => (CloseCode::Policy, "too many messages"),
             Self::TooBig => (CloseCode::Size, "message too big"),
             Self::Nonsense => (CloseCode::Policy, "not a message of the feed"),
@@ -75,14 +79,18 @@ impl End {
     }
 }
 
-/// Serves one viewer until it is over. `seat` is its place among the viewers.
-pub(crate) async fn run<S>(mut socket: WebSocketStream<S>, hub: &Hub, seat: OwnedSemaphorePermit)
-where
+/// Serves one viewer until it is over. `pass` let it in, `seat` is its place among the viewers.
+pub(crate) async fn run<S>(
+    mut socket: WebSocketStream<S>,
+    hub: &Hub,
+    pass: &Pass,
+    seat: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let viewers = gauge!(watch::VIEWERS);
     viewers.increment(1);
-    let end = serve(&mut socket, hub).await;
+    let end = serve(&mut socket, hub, pass).await;
     if let Some(why) = end.cut() {
         counter!(watch::CUT, "why" => why).increment(1);
     }
@@ -97,11 +105,15 @@ where
             tracing::debug!("viewer did not close in time");
         }
     }
+    if end == End::Left {
+        // The answer to its close; it may be gone already.
+        timeout(hub.limits().close_timeout, socket.flush()).await.ok();
+    }
     drop(seat);
     viewers.decrement(1);
 }
 
-async fn serve<S>(socket: &mut WebSocketStream<S>, hub: &Hub) -> End
+async fn serve<S>(socket: &mut WebSocketStream<S>, hub: &Hub, pass: &Pass) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -138,6 +150,9 @@ where
                 }
             }
             _ = ping.tick() => {
+                if !pass() {
+                    return End::Over;
+                }
                 if !std::mem::take(&mut heard) {
                     return End::Silent;
                 }
@@ -167,8 +182,9 @@ fn listen(got: Option<Result<Message, Error>>, allowance: &mut Allowance) -> Res
             Err(_) => Err(End::Nonsense),
         },
         Message::Binary(_) => Err(End::Nonsense),
-        // Pings and closes are answered by the socket itself.
-        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Ok(false),
+        Message::Close(_) => Err(End::Left),
+        // Pings are answered by the socket itself.
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(false),
     }
 }
 
@@ -180,10 +196,17 @@ async fn send<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let bytes = frame.text.len();
-    write(socket, Message::Text(frame.text), limits).await?;
+    let wire = frame.wire.bytes();
+    let writing = async {
+        // What the socket itself has under way (an answer to a ping) must not be cut in two.
+        socket.flush().await.map_err(|_| End::Left)?;
+        let io = socket.get_mut();
+        io.write_all(wire).await.map_err(|_| End::Left)?;
+        io.flush().await.map_err(|_| End::Left)
+    };
+    timeout(limits.send_timeout, writing).await.unwrap_or(Err(End::Stalled))?;
     counter!(watch::SENT).increment(1);
-    counter!(watch::BYTES).increment(u64::try_from(bytes).unwrap_or(u64::MAX));
+    counter!(watch::BYTES).increment(wire.len() as u64);
     Ok(frame.seq)
 }
 

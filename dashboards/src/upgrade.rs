@@ -1,8 +1,10 @@
 //! `GET /feed`: from an HTTP request to a viewer's session. Refuses what is no WebSocket
-//! handshake (RFC 6455, 4.2.1), a page of another host, and a viewer too many.
+//! handshake (RFC 6455, 4.2.1), a page of another host, who may not watch, and a viewer too many.
+
+use std::net::SocketAddr;
 
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -17,14 +19,15 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Hub, Limits, session, watch};
+use crate::{Limits, pages::Door, session, watch};
 
-/// Frames written but not yet taken by the socket. One frame is under way at a time, so this only
-/// has to hold the largest snapshot: 4 MiB are some 15,000 lanes.
-const WRITE_BUFFER_MAX_BYTES: usize = 4 << 20;
+/// What the socket itself has to say: pings, answers to pings, and the close. Frames of the feed
+/// go past this buffer, see `wire.rs`.
+const WRITE_BUFFER_MAX_BYTES: usize = 4096;
 
 /// Answers `GET /feed`.
-pub(crate) async fn feed(State(hub): State<Hub>, mut request: Request) -> Response {
+pub(crate) async fn feed(State(door): State<Door>, mut request: Request) -> Response {
+    let Door { hub, guard } = door;
     let accept = match accept_key(request.headers()) {
         Ok(accept) => accept,
         Err(refusal) => return refused("handshake", refusal),
@@ -32,12 +35,22 @@ pub(crate) async fn feed(State(hub): State<Hub>, mut request: Request) -> Respon
     if !same_host(request.headers()) {
         return refused("origin", (StatusCode::FORBIDDEN, "the feed is for its own pages"));
     }
+    let pass = match guard.admit(request.headers()) {
+        Ok(pass) => pass,
+        Err(refusal) => return refused("login", refusal),
+    };
     if hub.closing().is_cancelled() {
         return refused("closing", (StatusCode::SERVICE_UNAVAILABLE, "the feed has ended"));
     }
     let Ok(seat) = hub.seats().clone().try_acquire_owned() else {
         let retry = [(header::RETRY_AFTER, "10")];
         return refused("full", (StatusCode::SERVICE_UNAVAILABLE, retry, "too many viewers"));
+    };
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let Some(place) = hub.addresses().take(from, hub.limits().viewers_per_address_max) else {
+        let retry = [(header::RETRY_AFTER, "10")];
+        let why = "too many viewers from this address";
+        return refused("address", (StatusCode::SERVICE_UNAVAILABLE, retry, why));
     };
     if request.extensions().get::<hyper::upgrade::OnUpgrade>().is_none() {
         return refused("handshake", (StatusCode::BAD_REQUEST, "this connection cannot upgrade"));
@@ -52,7 +65,8 @@ pub(crate) async fn feed(State(hub): State<Hub>, mut request: Request) -> Respon
         let config = Some(config(viewer.limits()));
         let io = TokioIo::new(upgraded);
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, config).await;
-        session::run(socket, &viewer, seat).await;
+        session::run(socket, &viewer, &pass, seat).await;
+        drop(place);
     });
     let switch = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
@@ -69,8 +83,7 @@ fn refused(why: &'static str, answer: impl IntoResponse) -> Response {
 }
 
 fn config(limits: &Limits) -> WebSocketConfig {
-    // tungstenite's default buffers cost 135 KB a viewer; frames are written whole, so that a
-    // write buffer would only copy them.
+    // tungstenite's default buffers cost 135 KB a viewer.
     WebSocketConfig::default()
         .read_buffer_size(4096)
         .write_buffer_size(0)

@@ -110,6 +110,27 @@ name!(
     /// What is sold: a ticket product.
     ProductId
 );
+name!(
+    /// How a ticket was sold (渠道): `direct`, `kiosk`, `counter`, `ota` …
+    Channel
+);
+
+impl Channel {
+    /// Nobody said how.
+    pub fn direct() -> Self {
+        Self(Arc::from("direct"))
+    }
+
+    /// At a counter.
+    pub fn counter() -> Self {
+        Self(Arc::from("counter"))
+    }
+
+    /// By a device of a kind: a kiosk's sales are `kiosk`, a handheld's `handheld`.
+    pub fn of(kind: DeviceKind) -> Self {
+        Self(Arc::from(kind.as_str()))
+    }
+}
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {

@@ -159,3 +159,17 @@ fn an_outside_broker_over_tls_names_whom_it_trusts() {
     let told = faults("[broker]\nurl = \"mqtt://127.0.0.1\"\n[security]\nprofile = \"tls\"\n");
     assert!(told.contains("the profile is not `lab`"), "{told}");
 }
+
+#[test]
+fn who_may_watch_goes_by_the_profile_unless_it_is_said() {
+    let open = |more: &str| {
+        let tls = "[security]\nprofile = \"tls\"\ncert = \"c.pem\"\nkey = \"c.key\"\n";
+        let (lab, tls) = (parse("f", more, &[]), parse("f", &format!("{more}{tls}"), &[]));
+        (lab.unwrap().watching_is_open(), tls.unwrap().watching_is_open())
+    };
+    assert_eq!(open(""), (true, false));
+    assert_eq!(open("[dashboards]\nopen = false\n"), (false, false));
+    assert_eq!(open("[dashboards]\nopen = true\n"), (true, true));
+    let told = faults("[dashboards]\nviewers_max = 0\nviewers_per_address_max = 1000000\n");
+    assert_eq!(told.matches("1 to 20,000 viewers").count(), 2, "{told}");
+}

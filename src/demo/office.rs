@@ -39,6 +39,7 @@ impl Office {
             credentials: Vec::new(),
             holder: None,
             status: None,
+            channel: None,
         })
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn asked<T>(query: Result<Query<T>, QueryRejection>, known: &str) -> 
 }
 
 /// A moment of a query; a `+` that nobody escaped has become a space on its way.
-fn moment(name: &str, text: &str) -> Result<UnixMs, Problem> {
+pub(super) fn moment(name: &str, text: &str) -> Result<UnixMs, Problem> {
     let at: Timestamp = text.trim().replace(' ', "+").parse().map_err(|_| {
         Problem::invalid(format!("{name}: a moment like 2026-10-01T09:00:00+08:00"))
     })?;

@@ -156,8 +156,13 @@ impl Logins for AtDevices {
 impl Shared {
     /// The pages' cookie; it never leaves in clear text where the pages are HTTPS.
     fn cookie(&self, token: &str, max_age_s: i64) -> String {
+        self.cookie_named(COOKIE, token, max_age_s)
+    }
+
+    /// A cookie for the pages, of any name.
+    pub(super) fn cookie_named(&self, name: &str, token: &str, max_age_s: i64) -> String {
         let secure = if self.https { "; Secure" } else { "" };
-        format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age={max_age_s}")
+        format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age={max_age_s}")
     }
 
     /// The account of a user whose password this is.

@@ -12,7 +12,7 @@ use utoipa::{
 use super::problem::ProblemBody;
 
 /// What needs no login.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 9] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -22,7 +22,6 @@ const OPEN: [&str; 10] = [
     "/api/v1/products/{id}",
     "/api/v1/keys",
     "/api/v1/login",
-    "/api/v1/feed/snapshot",
 ];
 
 #[derive(OpenApi)]
@@ -50,7 +49,12 @@ pub(super) fn finish(document: &mut Document) {
     components.add_security_scheme("device", device);
     for (path, item) in &mut document.paths.paths {
         let open = OPEN.contains(&path.as_str());
-        let operations = [(&mut item.get, false), (&mut item.post, false), (&mut item.put, true)];
+        let operations = [
+            (&mut item.get, false),
+            (&mut item.post, false),
+            (&mut item.put, true),
+            (&mut item.delete, true),
+        ];
         for (operation, changes) in operations {
             let Some(operation) = operation else { continue };
             refuse(operation);

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use serde::{Deserialize, Serialize};
@@ -73,10 +73,16 @@ pub(super) async fn release(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The feed's state now, in the form of the frame that a viewer gets first.
+/// The feed's state now, in the form of the frame that a viewer gets first. Without a login where
+/// `[dashboards] open` lets anyone watch.
 #[utoipa::path(get, path = "/api/v1/feed/snapshot", tag = "operations",
+    security((), ("token" = [])),
     responses((status = 200, description = "a snapshot frame, as on /feed", body = Object)))]
-pub(super) async fn snapshot(State(app): State<App>) -> Response {
+pub(super) async fn snapshot(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    app.watcher(&headers)?;
     let state = app.plane.feed_snapshot().await;
-    json_bytes(app.hub.frame_of(&state, app.plane.clock().now()))
+    Ok(json_bytes(app.hub.frame_of(&state, app.plane.clock().now())))
 }

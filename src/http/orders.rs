@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use shanmen_protocols::{
     device::{Credential, OrderBody, OrderLine},
-    ids::OrderId,
+    ids::{Channel, OrderId},
 };
 use utoipa::ToSchema;
 
@@ -35,6 +35,10 @@ pub(super) struct ToOrder {
     /// What is wanted, at least one line.
     #[schema(value_type = Vec<Line>)]
     lines: Vec<OrderLine>,
+    /// How its tickets are sold (渠道), a short code; `counter` by default.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    channel: Option<Channel>,
 }
 
 /// A payment.
@@ -119,7 +123,7 @@ pub(super) async fn begin(
     if wanted.lines.is_empty() {
         return Err(Problem::invalid("lines: one at least".to_owned()));
     }
-    told(&app.plane.order(wanted.order, wanted.lines, &caller.user).await?)
+    told(&app.plane.order(wanted.order, wanted.lines, &caller.user, wanted.channel).await?)
 }
 
 /// How an order stands; only its own seller is told.
@@ -131,7 +135,7 @@ pub(super) async fn show(
     caller: May<Sell>,
     Id(id): Id<OrderId>,
 ) -> Result<Response, Problem> {
-    told(&app.plane.order(id, Vec::new(), &caller.user).await?)
+    told(&app.plane.order(id, Vec::new(), &caller.user, None).await?)
 }
 
 /// The order is paid: its tickets are issued, once, however often it is said.

@@ -11,11 +11,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 
-use super::{App, problem::Problem, tokens};
+use super::{App, problem::Problem, tokens, view_links};
 
 /// All roles.
-pub const ROLES: [&str; 7] =
-    ["admin", "operator", "manager", "seller", "finance", "auditor", "device-admin"];
+pub const ROLES: [&str; 8] =
+    ["admin", "operator", "manager", "seller", "finance", "auditor", "device-admin", VIEWER];
+
+/// Who sees the feed and nothing else.
+pub(super) const VIEWER: &str = "viewer";
 
 /// The cookie that pages use beside the bearer token.
 pub(super) const COOKIE: &str = "shanmen";
@@ -71,8 +74,12 @@ duties! {
     BlockPersons = ["operator", "manager"];
     /// To see who swiped which card where.
     SeeSwipes = ["operator", "manager", "auditor"];
+    /// To see how many came, when and where.
+    SeeFlow = ["operator", "manager", "finance", "auditor"];
     /// To see who did what.
     SeeAudit = ["auditor"];
+    /// To let others see the wall.
+    ShareViews = ["manager"];
     /// To say who may do what.
     ManageUsers = ["admin"];
 }
@@ -114,9 +121,14 @@ impl<D: Duty> FromRequestParts<App> for May<D> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let token = token(&parts.headers, &parts.method)?;
         let digest = tokens::digest(token);
-        let (user, roles, _) = app.plane.token(&digest).ok_or_else(|| {
+        let held = app.plane.token(&digest).ok_or_else(|| {
             Problem::unauthorized("the token is unknown or over; log in at /api/v1/login")
         })?;
+        if view_links::is_link(&held) {
+            // Not even a logout: the link would be gone for all who have it.
+            return Err(Problem::forbidden("a view link shows the feed and nothing else"));
+        }
+        let (user, roles, _) = held;
         let has = |role: &String| role == "admin" || D::ROLES.contains(&role.as_str());
         if !roles.iter().any(has) {
             let detail = match D::ROLES {
@@ -129,23 +141,35 @@ impl<D: Duty> FromRequestParts<App> for May<D> {
     }
 }
 
-/// The token of a request: bearer, or the page's cookie.
-fn token<'h>(headers: &'h HeaderMap, method: &Method) -> Result<&'h str, Problem> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let text = value.to_str().unwrap_or_default();
-        return match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-            _ => Err(Problem::unauthorized("write Authorization: Bearer <token>")),
-        };
+/// The token in the `Authorization` header.
+///
+/// # Errors
+/// `unauthorized` when something else stands there.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    match value.to_str().unwrap_or_default().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Problem::unauthorized("write Authorization: Bearer <token>")),
     }
+}
+
+/// The value of a cookie.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let token = cookies
+    cookies
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then_some(value))
-        .ok_or_else(|| {
-            Problem::unauthorized("log in at /api/v1/login and send Authorization: Bearer <token>")
-        })?;
+        .find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+/// The token of a request: bearer, or the page's cookie.
+fn token<'h>(headers: &'h HeaderMap, method: &Method) -> Result<&'h str, Problem> {
+    if let Some(token) = bearer(headers)? {
+        return Ok(token);
+    }
+    let token = cookie(headers, COOKIE).ok_or_else(|| {
+        Problem::unauthorized("log in at /api/v1/login and send Authorization: Bearer <token>")
+    })?;
     // SameSite=Strict keeps the cookie from other sites; this keeps it from siblings too.
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if !method.is_safe() && site.is_some_and(|site| site != b"same-origin") {

@@ -59,6 +59,8 @@ pub(super) struct OrderLine {
     status: Option<String>,
     /// Its id, a UUID; omitted: a fresh one.
     id: Option<String>,
+    /// How it is sold (渠道), a short code: `kiosk`, `counter`, `ota` …; `direct` by default.
+    channel: Option<String>,
 }
 
 /// What is presented, for the document.

@@ -50,7 +50,8 @@ pub(super) struct Users {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserPut {
-    /// Its roles: `admin`, `operator`, `manager`, `seller`, `finance`, `auditor`, `device-admin`.
+    /// Its roles: `admin`, `operator`, `manager`, `seller`, `finance`, `auditor`, `device-admin`,
+    /// `viewer`.
     roles: Vec<String>,
     /// A new password, at least 10 characters; omitted: as it is, or none for a machine.
     #[serde(default)]

@@ -33,7 +33,7 @@ async function preview() {
 }
 
 /** A TCP proxy that can be frozen (nothing passes, nothing closes) and cut (nothing connects). */
-class Proxy {
+class Wire {
   #sockets = new Set();
   #target;
   #server;
@@ -94,7 +94,7 @@ let browser;
 
 before(async () => {
   server = process.env.BASE_URL ? { base: process.env.BASE_URL, stop() {} } : await preview();
-  proxy = new Proxy(server.base);
+  proxy = new Wire(server.base);
   base = await proxy.listen();
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use shanmen_protocols::{
     device::Outcome,
-    feed::{Delta, LaneCondition, Level, Recent, RecentKind, Snapshot, Today},
+    feed::{Delta, LaneCondition, Level, Past, Recent, RecentKind, Snapshot, Today},
     ids::{DeviceId, Direction},
     time::UnixMs,
 };
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     alerts::Alerts,
+    history::{hour_of, minute_of},
     ledger::{Moved, Refused},
     live_park::LivePark,
 };
@@ -47,11 +48,13 @@ pub(crate) struct FlowCore {
     gates: Vec<GateCount>,
     entries: Minute,
     exits: Minute,
-    hour: i64,
+    /// The clock hour of the site that is running: its first minute, and the first behind it.
+    hour: (i64, i64),
     latency: SlidingLatency,
     counted: i64,
     lines: u64,
     pending: Vec<Recent>,
+    past_changed: bool,
     changed_lanes: BTreeSet<LaneIx>,
     today_changed: bool,
     shown: Snapshot,
@@ -81,11 +84,12 @@ impl FlowCore {
             gates: vec![GateCount::default(); park.gates().len()],
             entries: Minute::default(),
             exits: Minute::default(),
-            hour: now.0.div_euclid(3_600_000),
+            hour: hour_of(park.calendar(), minute_of(now)),
             latency: SlidingLatency::new(),
             counted: 0,
             lines: 0,
             pending: Vec::new(),
+            past_changed: false,
             changed_lanes: BTreeSet::new(),
             today_changed: true,
             shown: state.clone(),
@@ -162,7 +166,8 @@ impl FlowCore {
         }
         self.entries.add(moved.at, entered);
         self.exits.add(moved.at, left);
-        if moved.at.0.div_euclid(3_600_000) == self.hour {
+        let minute = minute_of(moved.at);
+        if self.hour.0 <= minute && minute < self.hour.1 {
             today.entries_this_hour += entered;
         }
         let quarter = moved.at.since_ms(self.day_start) / QUARTER_MS;
@@ -237,8 +242,15 @@ impl FlowCore {
         self.shown.alarms = std::mem::take(&mut before.shown.alarms);
         self.state.today.devices_online = before.state.today.devices_online;
         self.state.today.devices_total = before.state.today.devices_total;
+        self.state.past = std::mem::take(&mut before.state.past);
         self.lines = self.lines.max(before.lines);
         self.changed_lanes = (0u16..).map(LaneIx).take(self.state.lanes.len()).collect();
+    }
+
+    /// Takes what history says of today.
+    pub(crate) fn past(&mut self, past: Past) {
+        self.state.past = past;
+        self.past_changed = true;
     }
 
     /// Takes how many devices there are.
@@ -253,10 +265,10 @@ impl FlowCore {
     /// Once a second: rates slide, the hour turns, the latency of the last minute is shown.
     pub(crate) fn second(&mut self, now: UnixMs) {
         self.now = now;
-        let hour = now.0.div_euclid(3_600_000);
+        let minute = minute_of(now);
         let today = &mut self.state.today;
-        if hour != self.hour {
-            self.hour = hour;
+        if minute < self.hour.0 || self.hour.1 <= minute {
+            self.hour = hour_of(self.park.now().calendar(), minute);
             today.entries_this_hour = 0;
             self.today_changed = true;
         }
@@ -296,6 +308,10 @@ impl FlowCore {
         if self.today_changed {
             self.today_changed = false;
             delta.today = Some(self.state.today.clone());
+        }
+        if self.past_changed {
+            self.past_changed = false;
+            delta.past = Some(self.state.past.clone());
         }
         self.shown.areas.clone_from(&self.state.areas);
         self.shown.gates.clone_from(&self.state.gates);

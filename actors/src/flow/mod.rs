@@ -23,7 +23,7 @@ use std::{
 use actix::{
     Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, MessageResult,
 };
-use shanmen_protocols::feed::{Delta, Snapshot};
+use shanmen_protocols::feed::{Delta, Past, Snapshot};
 use shanmen_rules::LaneIx;
 use tokio::sync::broadcast;
 
@@ -35,6 +35,7 @@ pub(crate) use self::{
 use crate::{
     alerts::Alerts,
     clock::Clock,
+    history::Peaks,
     ledger::{Ledger, LedgerFault, Moved, Refused},
     live_park::LivePark,
     tally::Fleet,
@@ -63,6 +64,8 @@ pub(crate) enum Fact {
     Lane(Box<LaneChange>),
     /// A lane has so many open grants.
     GrantsOpen(LaneIx, u32),
+    /// What history says of today.
+    Past(Box<Past>),
 }
 
 /// Asks for all of it.
@@ -112,6 +115,7 @@ pub(crate) struct FlowParts {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
     pub(crate) fleet: Arc<Fleet>,
+    pub(crate) peaks: Arc<Peaks>,
 }
 
 /// The actor: a shell around [`FlowCore`].
@@ -156,6 +160,7 @@ impl Flow {
         if self.recount.swap(false, Ordering::Relaxed) {
             self.count_again();
         }
+        self.parts.peaks.note(&self.parts.park.now(), &self.parts.occupancy, now);
         let delta = self.core.take_delta();
         if !delta.is_empty() && self.deltas.send(Arc::new(delta)).is_err() {
             tracing::trace!("nobody looks at the feed");
@@ -226,6 +231,7 @@ impl Handler<Fact> for Flow {
             Fact::DecidedIn(micros) => self.core.decided_in(micros),
             Fact::Lane(change) => self.core.lane_changed(&change),
             Fact::GrantsOpen(lane, open) => self.core.grants_open(lane, open),
+            Fact::Past(past) => self.core.past(*past),
         }
     }
 }

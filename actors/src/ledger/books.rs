@@ -15,8 +15,9 @@ use shanmen_protocols::time::UnixMs;
 use tokio::sync::mpsc;
 
 use super::{
-    BulkEntry, DirectEntry, LedgerFault,
+    BulkEntry, DirectEntry, LedgerFault, Record,
     journal::{self, Progress},
+    history::Counter,
     sqlite::as_f64,
     write,
 };
@@ -42,6 +43,8 @@ pub(super) struct BooksWriter {
     pub(super) journal: Connection,
     pub(super) clock: Clock,
     pub(super) progress: Arc<Progress>,
+    /// Counts what is taken over, for the history.
+    pub(super) counter: Counter,
 }
 
 impl BooksWriter {
@@ -102,6 +105,21 @@ impl BooksWriter {
     ///
     /// Where the books are is written in the same transaction: a record is taken over once.
     pub(super) fn take_over(&mut self) -> Result<usize, LedgerFault> {
+        if self.progress.park_changed.swap(false, Ordering::AcqRel) {
+            let seen = self.counter.look_around(&self.books);
+            if seen.is_err() {
+                self.progress.park_changed.store(true, Ordering::Release);
+            }
+            seen?;
+        }
+        let taken = self.take_batch();
+        if taken.is_err() {
+            self.counter.forget();
+        }
+        taken
+    }
+
+    fn take_batch(&mut self) -> Result<usize, LedgerFault> {
         let watch = Stopwatch::start();
         let has = self.progress.taken_over.load(Ordering::Acquire);
         if self.progress.journaled.load(Ordering::Acquire) <= has {
@@ -116,10 +134,11 @@ impl BooksWriter {
         while let Some(row) = rows.next()? {
             let (n, at) = (row.get(0)?, UnixMs(row.get(1)?));
             let blob: Vec<u8> = row.get(2)?;
-            take_one(&transaction, &blob, n, at)?;
+            take_one(&transaction, &blob, n, at, &mut self.counter)?;
             newest = n;
             taken += 1;
         }
+        self.counter.write(&transaction)?;
         transaction.prepare_cached("UPDATE taken_over SET n = ?")?.execute([newest])?;
         transaction.commit()?;
         self.progress.taken_over.store(newest, Ordering::Release);
@@ -163,6 +182,9 @@ impl BooksWriter {
             .map(|entry| write::record(&transaction, &entry.record, at))
             .collect::<Result<_, _>>()?;
         transaction.commit()?;
+        if group.iter().any(|entry| matches!(entry.record, Record::Product { .. })) {
+            self.progress.park_changed.store(true, Ordering::Release);
+        }
         Ok(written)
     }
 
@@ -190,10 +212,11 @@ fn take_one(
     blob: &[u8],
     n: i64,
     at: UnixMs,
+    counter: &mut Counter,
 ) -> Result<(), LedgerFault> {
     to.execute_batch("SAVEPOINT one")?;
     let taken = journal::decode(blob).and_then(|record| {
-        write::take_over(to, &record, n, at).map_err(|error| {
+        write::take_over(to, &record, n, at, counter).map_err(|error| {
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
                 LedgerFault::Refused(error.to_string())
             } else {

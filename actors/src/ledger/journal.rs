@@ -36,6 +36,8 @@ const VERSION: u8 = 1;
 /// How far journal and books are; shared by both threads and the readers.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// The books should read the park anew, for what they count.
+    pub(super) park_changed: AtomicBool,
     /// The newest record in the journal.
     pub(super) journaled: AtomicI64,
     /// The newest record that the books have.
@@ -72,6 +74,8 @@ impl JournalWriter {
     /// Commits in groups until every sender has gone.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Entry>, runtime: &Handle) {
         let mut group = Vec::with_capacity(GROUP_MAX);
+        // What follows a commit may go on beside this thread.
+        let _entered = runtime.enter();
         while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
             runtime.block_on(wait_for_company(&mut queue, &mut group));
             metrics::gauge!("shanmen_ledger_queue").set(as_f64(queue.len()));
@@ -155,7 +159,7 @@ fn follow(after: After, committed: Result<Committed, LedgerFault>) {
     // A receiver that has gone (a lane that restarted) needs no answer: the record is committed.
     let heard = match after {
         After::Nothing => true,
-        After::Answer(to, answer) => to.send(committed.map(|_| answer)).is_ok(),
+        After::Answer(to, answer) => to.tell(committed.map(|_| answer)),
         After::Ack(to) => to.send(committed).is_ok(),
     };
     if !heard {

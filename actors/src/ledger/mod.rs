@@ -6,6 +6,7 @@
 //! after; a read first waits until they have what the journal has.
 
 mod books;
+mod history;
 mod journal;
 mod record;
 mod sqlite;
@@ -21,10 +22,15 @@ use shanmen_protocols::{
 use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
+pub(crate) use history::{
+    ByKey, CountRow, ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts,
+    minutes, oldest_minute, sum_of,
+};
 pub(crate) use record::{
-    After, AlarmRow, Answer, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow, Decided,
-    DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, OrderRow, Origin,
-    OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
+    After, AlarmRow, Answer, AnswerTo, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
+    Decided, DeviceRow, DirectEntry, Entry, EventRow, FirstWord, GrantRow, Journaled, Moved,
+    OrderRow, Origin, OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled,
+    TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 

@@ -1,13 +1,17 @@
 //! What is written and read: plain rows, with numbers for names, and what follows a commit.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shanmen_protocols::{
     device::{DecisionResult, OrderLine, OrderState, Outcome, PassageBy},
     ids::{
-        AreaId, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, OrderId, ScanId,
+        AreaId, Channel, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, OrderId, ScanId,
         TicketId,
     },
     reason::Reason,
@@ -19,7 +23,7 @@ use shanmen_rules::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::LedgerFault;
+use super::{HistoryWrite, LedgerFault};
 use crate::{
     alerts::Cause,
     api::{
@@ -75,9 +79,40 @@ pub(crate) enum After {
     /// Nothing.
     Nothing,
     /// The lane gets its answer.
-    Answer(oneshot::Sender<Result<Arc<Answer>, LedgerFault>>, Arc<Answer>),
+    Answer(AnswerTo, Arc<Answer>),
     /// Somebody waits for the commit.
     Ack(oneshot::Sender<Result<Committed, LedgerFault>>),
+}
+
+/// What tells an answer before anything else follows its commit.
+pub(crate) type FirstWord = Box<dyn FnOnce(&Answer) + Send>;
+
+/// Where an answer goes once it may be told.
+pub(crate) struct AnswerTo {
+    /// Done at once, by the thread that committed it: a lane's own decision leaves without
+    /// another thread being woken for it. Must not wait.
+    pub(crate) first: Option<FirstWord>,
+    /// Who asked, and keeps the answer for its repeats.
+    pub(crate) asker: oneshot::Sender<Result<Arc<Answer>, LedgerFault>>,
+}
+
+impl AnswerTo {
+    /// Tells it; false where the asker has gone.
+    pub(crate) fn tell(self, result: Result<Arc<Answer>, LedgerFault>) -> bool {
+        if let (Some(first), Ok(answer)) = (self.first, &result)
+            && catch_unwind(AssertUnwindSafe(|| first(answer))).is_err()
+        {
+            metrics::counter!("shanmen_actor_panics_total", "actor" => "answer").increment(1);
+            tracing::error!("an answer could not be told at once; its asker tells it");
+        }
+        self.asker.send(result).is_ok()
+    }
+}
+
+impl From<oneshot::Sender<Result<Arc<Answer>, LedgerFault>>> for AnswerTo {
+    fn from(asker: oneshot::Sender<Result<Arc<Answer>, LedgerFault>>) -> Self {
+        Self { first: None, asker }
+    }
 }
 
 /// A commit that went through.
@@ -144,6 +179,8 @@ pub(crate) enum Record {
     Emergency { state: EmergencyView, audit: AuditLine },
     /// An order as it is now, and its tickets the first time that it has them.
     Order { row: Box<OrderRow>, tickets: Vec<TicketRow>, audit: Option<AuditLine> },
+    /// What the keeper of the history brings.
+    History(HistoryWrite),
     /// A line for the audit trail.
     Audit(AuditLine),
 }
@@ -153,6 +190,8 @@ pub(crate) enum Record {
 pub(crate) struct OrderRow {
     pub(crate) id: OrderId,
     pub(crate) seller: String,
+    /// How its tickets are sold.
+    pub(crate) channel: Channel,
     pub(crate) state: OrderState,
     pub(crate) lines: Vec<OrderLine>,
     /// In the smallest coin.
@@ -338,6 +377,8 @@ pub(crate) struct TicketRow {
     pub(crate) state: TicketState,
     pub(crate) credentials: Vec<Digest>,
     pub(crate) holder: Option<String>,
+    /// How it was sold.
+    pub(crate) channel: Channel,
 }
 
 /// A device of the registry.

@@ -19,6 +19,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::{
     BulkEntry, DirectEntry, Entry, LedgerFault,
     books::BooksWriter,
+    history,
     journal::{BACKLOG_MAX, JournalWriter, Progress},
 };
 use crate::clock::{Clock, Stopwatch};
@@ -31,8 +32,10 @@ const DIRECT_QUEUE_MAX: usize = 1_024;
 const BULK_QUEUE_MAX: usize = 2;
 /// How often the logs are checkpointed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// From this size on a log is begun anew, in bytes.
-const WAL_HIGH_WATER_BYTES: u64 = 256 * 1024 * 1024;
+/// From this size on a log is begun anew, in bytes. A log that does not grow any more is written
+/// over: its flush then waits for no other file's blocks.
+const BOOKS_LOG_BYTES: u64 = 256 * 1024 * 1024;
+const JOURNAL_LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// How long a reader waits for the books to have what the journal had when it came.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
 const CATCH_UP_STEP: Duration = Duration::from_millis(1);
@@ -42,6 +45,7 @@ const BOOKS_SCHEMA: &[&str] = &[
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
 ];
 const JOURNAL_SCHEMA: &[&str] = &[include_str!("schema/journal.sql")];
@@ -55,6 +59,8 @@ pub(crate) struct SqliteLedger {
     bulk: mpsc::Sender<BulkEntry>,
     progress: Arc<Progress>,
     reader: Mutex<Connection>,
+    /// For the reports, which may take long: nobody else waits for it.
+    history_reader: Mutex<Connection>,
     journal_thread: Mutex<Option<JoinHandle<()>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -66,10 +72,12 @@ impl SqliteLedger {
         })?;
         let (books_path, journal_path) =
             (folder.join("ledger.sqlite"), folder.join("journal.sqlite"));
-        let books = connect(&books_path, BOOKS_SCHEMA)?;
+        let mut books = connect(&books_path, BOOKS_SCHEMA)?;
+        history::fill_once(&mut books)?;
         let journal = connect(&journal_path, JOURNAL_SCHEMA)?;
         let progress = Arc::new(Progress::default());
         progress.healthy.store(true, Ordering::Relaxed);
+        progress.park_changed.store(true, Ordering::Release);
         let taken_over: i64 = books.query_row("SELECT n FROM taken_over", [], |row| row.get(0))?;
         let journaled: i64 =
             journal.query_row("SELECT coalesce(max(n), 0) FROM journal", [], |row| row.get(0))?;
@@ -90,6 +98,7 @@ impl SqliteLedger {
             journal: connect(&journal_path, &[])?,
             clock: clock.clone(),
             progress: Arc::clone(&progress),
+            counter: history::Counter::default(),
         };
         let mut left = 0;
         loop {
@@ -101,8 +110,7 @@ impl SqliteLedger {
         if left > 0 {
             tracing::info!(records = left, "the books took over what was left in the journal");
         }
-        let reader = connect(&books_path, &[])?;
-        reader.pragma_update(None, "query_only", true)?;
+        let [reader, history_reader] = [reader(&books_path)?, reader(&books_path)?];
         let journal_writer = JournalWriter {
             connection: journal,
             clock,
@@ -138,6 +146,7 @@ impl SqliteLedger {
             bulk,
             progress,
             reader: Mutex::new(reader),
+            history_reader: Mutex::new(history_reader),
             journal_thread: Mutex::new(Some(journal_thread)),
             threads: Mutex::new(threads),
         })
@@ -149,6 +158,28 @@ impl SqliteLedger {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
+        self.catch_up()?;
+        work(&lock(&self.reader))
+    }
+
+    /// Runs a read of the history, once the books have what the journal has now.
+    pub(crate) fn read_history<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        self.catch_up()?;
+        self.peek_history(work)
+    }
+
+    /// Runs a read of the history as the books have it, a few milliseconds behind the gates.
+    pub(crate) fn peek_history<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        work(&lock(&self.history_reader))
+    }
+
+    fn catch_up(&self) -> Result<(), LedgerFault> {
         let newest = self.progress.journaled.load(Ordering::Acquire);
         let watch = Stopwatch::start();
         while self.progress.taken_over.load(Ordering::Acquire) < newest {
@@ -159,8 +190,12 @@ impl SqliteLedger {
             self.wake_books();
             std::thread::park_timeout(CATCH_UP_STEP);
         }
-        let connection = lock(&self.reader);
-        work(&connection)
+        Ok(())
+    }
+
+    /// What the books' writer knows of areas, lanes and products is no longer so.
+    pub(super) fn park_changed(&self) {
+        self.progress.park_changed.store(true, Ordering::Release);
     }
 
     /// Runs a write at the start, before the gates open, on a connection of its own.
@@ -269,6 +304,12 @@ fn connect(path: &Path, schema: &[&str]) -> Result<Connection, LedgerFault> {
     Ok(connection)
 }
 
+fn reader(path: &Path) -> Result<Connection, LedgerFault> {
+    let reader = connect(path, &[])?;
+    reader.pragma_update(None, "query_only", true)?;
+    Ok(reader)
+}
+
 fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), LedgerFault> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let done = usize::try_from(version).unwrap_or(usize::MAX);
@@ -326,7 +367,8 @@ impl Checkpoints {
                     self.progress.on_disk.store(has, Ordering::Release);
                 }
                 let bytes = std::fs::metadata(log).map_or(0, |meta| meta.len());
-                if WAL_HIGH_WATER_BYTES < bytes {
+                let most = if *is_books { BOOKS_LOG_BYTES } else { JOURNAL_LOG_BYTES };
+                if most < bytes {
                     Self::checkpoint(connection, "RESTART");
                 }
             }

@@ -25,7 +25,7 @@ mod duty;
 pub(super) mod fleet;
 mod names;
 pub(super) mod orders;
-pub(super) mod rows;
+pub(in crate::ledger) mod rows;
 mod swipes;
 
 use self::rows::{
@@ -51,7 +51,9 @@ impl Ledger for SqliteLedger {
     }
 
     fn settle_names(&self, park: &ParkDefinition) -> Result<ParkDefinition, LedgerFault> {
-        self.write_alone(|transaction| names::settle(transaction, park))
+        let settled = self.write_alone(|transaction| names::settle(transaction, park));
+        self.park_changed();
+        settled
     }
 
     fn products(&self) -> Result<Vec<ProductRow>, LedgerFault> {
@@ -64,7 +66,9 @@ impl Ledger for SqliteLedger {
                 catalogue::put(transaction, n, row)?;
             }
             Ok(())
-        })
+        })?;
+        self.park_changed();
+        Ok(())
     }
 
     fn swipes(&self, query: &SwipeQuery, products: &[u16]) -> Result<Vec<SwipeView>, LedgerFault> {

@@ -10,7 +10,9 @@ use shanmen_rules::TicketState;
 
 use super::{
     ClaimRow, Decided, DeviceRow, EventRow, Journaled, LedgerFault, OverrideRow, PassageRow,
-    Record, ScanRow, Settled, TicketRow, view,
+    Record, ScanRow, Settled, TicketRow,
+    history::{self, Counter},
+    view,
 };
 use crate::{
     api::{AuditLine, BlockedPerson},
@@ -29,10 +31,11 @@ pub(super) fn take_over(
     record: &Journaled,
     n: i64,
     at: UnixMs,
+    counter: &mut Counter,
 ) -> Result<(), rusqlite::Error> {
     match record {
-        Journaled::Decided(decided) => self::decided(to, decided),
-        Journaled::Settled(settled) => self::settled(to, settled, n, at),
+        Journaled::Decided(decided) => self::decided(to, decided, counter),
+        Journaled::Settled(settled) => self::settled(to, settled, n, at, counter),
         Journaled::Event(row) => event(to, row).map(drop),
         Journaled::TicketChanged { id, state, audit } => {
             ticket_state(to, *id, state)?;
@@ -125,6 +128,7 @@ pub(super) fn record(
                 self::audit(to, line)?;
             }
         }
+        Record::History(what) => history::write(to, what)?,
         Record::Audit(line) => audit(to, line)?,
     }
     Ok(Ok(()))
@@ -180,13 +184,14 @@ fn overridden(
 
 /// Writes new tickets and what leads to them.
 pub(super) fn tickets(to: &Connection, rows: &[TicketRow]) -> Result<(), rusqlite::Error> {
-    let mut ticket = to.prepare_cached("INSERT INTO tickets (id, state) VALUES (?, ?)")?;
+    let mut ticket =
+        to.prepare_cached("INSERT INTO tickets (id, state, channel) VALUES (?, ?, ?)")?;
     let mut credential =
         to.prepare_cached("INSERT OR IGNORE INTO credentials (digest, ticket) VALUES (?, ?)")?;
     let mut holder = to.prepare_cached("INSERT INTO holders (ticket, holder) VALUES (?, ?)")?;
     for row in rows {
         let id = row.id.0.as_bytes();
-        ticket.execute(params![id, postcard(&row.state)?])?;
+        ticket.execute(params![id, postcard(&row.state)?, row.channel.as_str()])?;
         for digest in &row.credentials {
             credential.execute(params![digest.0, id])?;
         }
@@ -197,8 +202,13 @@ pub(super) fn tickets(to: &Connection, rows: &[TicketRow]) -> Result<(), rusqlit
     Ok(())
 }
 
-fn decided(to: &Connection, decided: &Decided) -> Result<(), rusqlite::Error> {
-    if !scan(to, &decided.scan)? {
+fn decided(
+    to: &Connection,
+    decided: &Decided,
+    counter: &mut Counter,
+) -> Result<(), rusqlite::Error> {
+    let first = scan(to, &decided.scan)?;
+    if !first {
         // The twin recognises repeats before any rule is asked; one that came through has moved
         // the ticket in memory, so the books follow, and the fault is shown.
         metrics::counter!("shanmen_invariant_broken_total", "name" => "same_answer").increment(1);
@@ -220,6 +230,10 @@ fn decided(to: &Connection, decided: &Decided) -> Result<(), rusqlite::Error> {
     }
     if let Some((id, state)) = &decided.ticket {
         ticket_state(to, *id, state)?;
+    }
+    let answer = &decided.scan.answer;
+    if first && answer.result == DecisionResult::Deny {
+        counter.refusal(answer);
     }
     Ok(())
 }
@@ -254,7 +268,13 @@ fn scan(to: &Connection, row: &ScanRow) -> Result<bool, rusqlite::Error> {
     Ok(inserted == 1)
 }
 
-fn settled(to: &Connection, settled: &Settled, n: i64, at: UnixMs) -> Result<(), rusqlite::Error> {
+fn settled(
+    to: &Connection,
+    settled: &Settled,
+    n: i64,
+    at: UnixMs,
+    counter: &mut Counter,
+) -> Result<(), rusqlite::Error> {
     if let Some(row) = &settled.event
         && !event(to, row)?
     {
@@ -280,7 +300,8 @@ fn settled(to: &Connection, settled: &Settled, n: i64, at: UnixMs) -> Result<(),
     if let Some(line) = &settled.audit {
         audit(to, line)?;
     }
-    Ok(())
+    // The last thing: what was refused before is not counted either.
+    counter.passage(to, &settled.passage)
 }
 
 fn close_grant(to: &Connection, id: GrantId, row: &PassageRow) -> Result<(), rusqlite::Error> {

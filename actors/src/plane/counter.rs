@@ -2,7 +2,7 @@
 
 use shanmen_protocols::{
     device::{Credential, OrderBody, OrderLine},
-    ids::OrderId,
+    ids::{Channel, OrderId},
 };
 
 use super::{ControlPlane, to_the_end};
@@ -11,7 +11,7 @@ use crate::{api::Fault, orders::At};
 impl ControlPlane {
     fn at<'a>(&'a self, seller: &'a str) -> At<'a> {
         let office = &self.0.office;
-        At { desk: &office.desk, catalogue: &office.catalogue, seller }
+        At { desk: &office.desk, catalogue: &office.catalogue, seller, channel: Channel::counter() }
     }
 
     /// What an order would cost.
@@ -19,16 +19,21 @@ impl ControlPlane {
         self.0.office.orders.quote(&self.at(seller), lines).await
     }
 
-    /// Begins an order; without lines, says how it stands.
+    /// Begins an order, sold by `channel` (`counter` by default); without lines, says how it stands.
     pub async fn order(
         &self,
         id: OrderId,
         lines: Vec<OrderLine>,
         seller: &str,
+        channel: Option<Channel>,
     ) -> Result<OrderBody, Fault> {
         let (plane, seller) = (self.clone(), seller.to_owned());
-        to_the_end(async move { plane.0.office.orders.order(&plane.at(&seller), id, lines).await })
-            .await?
+        to_the_end(async move {
+            let usual = plane.at(&seller);
+            let channel = channel.unwrap_or_else(|| usual.channel.clone());
+            plane.0.office.orders.order(&At { channel, ..usual }, id, lines).await
+        })
+        .await?
     }
 
     /// An order is paid: its tickets are issued.

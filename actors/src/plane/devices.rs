@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use shanmen_protocols::{
     device::{Down, ListDown, What},
-    ids::{DeviceId, DeviceKind, TicketId},
+    ids::{Channel, DeviceId, DeviceKind, TicketId},
     time::UnixMs,
 };
 use tokio::sync::watch;
@@ -75,7 +75,8 @@ impl ControlPlane {
         let now = self.0.clock.now();
         let seller = device.id.to_string();
         let office = &self.0.office;
-        let at = At { desk: &office.desk, catalogue: &office.catalogue, seller: &seller };
+        let channel = Channel::of(device.kind);
+        let at = At { desk: &office.desk, catalogue: &office.catalogue, seller: &seller, channel };
         match what {
             What::Time => Ok(body(&json!({ "server_time": now }))),
             What::List { name, offset, version } => {

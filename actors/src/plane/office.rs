@@ -324,6 +324,11 @@ impl ControlPlane {
         self.0.office.accounts.token(digest)
     }
 
+    /// The tokens of the users that are wanted, those that are over left out: digest, user, end.
+    pub fn tokens_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<([u8; 32], String, UnixMs)> {
+        self.0.office.accounts.tokens_of(wanted)
+    }
+
     /// Writes to the audit trail.
     pub async fn audit(&self, line: AuditLine) -> Result<(), Fault> {
         self.0.office.accounts.audit(line).await

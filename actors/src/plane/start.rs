@@ -26,6 +26,7 @@ use crate::{
     emergency::Emergency,
     enrolment::{self},
     flow::{Flow, FlowParts, Occupancy},
+    history::{Keeper, KeeperParts, Peaks},
     intake::Intake,
     keys::Digest,
     ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
@@ -62,6 +63,7 @@ impl ControlPlane {
         enrolment::register(&settings.devices, &park, &ledger, &registry, &clock).await?;
         let stage = Stage::start(cores(settings.shards)).await.map_err(Fault::Internal)?;
 
+        let peaks = Arc::new(Peaks::default());
         let flow = Flow::load(FlowParts {
             park: live.clone(),
             occupancy: Arc::clone(&occupancy),
@@ -69,6 +71,7 @@ impl ControlPlane {
             ledger: Arc::clone(&books),
             clock: clock.clone(),
             fleet,
+            peaks: Arc::clone(&peaks),
         })
         .map_err(fault)?;
         for grant in loaded.grants {
@@ -110,7 +113,18 @@ impl ControlPlane {
         let api = Twin::start_api(Arc::clone(&shared), device, &mut recalled, stage.arbiter(1));
         let (stop, stopped) = watch::channel(false);
         let watch = Watch::new(Arc::clone(&shared), Arc::clone(&occupancy)).run(stopped.clone());
+        let keeper = Keeper::new(KeeperParts {
+            park: live.clone(),
+            occupancy: Arc::clone(&occupancy),
+            peaks,
+            registry: Arc::clone(&registry),
+            ledger: Arc::clone(&ledger),
+            flow: flow.clone(),
+            clock: clock.clone(),
+        });
+        let keeper = keeper.run(stopped.clone());
         let plane = Self(Arc::new(Inner {
+            occupancy: Arc::clone(&occupancy),
             office: Office::open(OfficeParts {
                 park: live.clone(),
                 place,
@@ -144,7 +158,7 @@ impl ControlPlane {
             stop,
             logins: OnceLock::new(),
             building: tokio::sync::Mutex::default(),
-            watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch)]),
+            watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch), tokio::spawn(keeper)]),
         }));
         plane.look_through().await;
         plane.serve_devices(stopped).await;

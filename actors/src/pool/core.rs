@@ -23,14 +23,11 @@ use crate::{
     api::{AuditLine, Fault},
     flow::Occupancy,
     ledger::{
-        After, Answer, ClosedGrant, Committed, ConflictRow, Decided, Entry, EventRow, GrantRow,
-        Journaled, LedgerFault, PassageRow, ScanRow, Settled,
+        After, Answer, AnswerTo, ClosedGrant, Committed, ConflictRow, Decided, Entry, EventRow,
+        GrantRow, Journaled, LedgerFault, PassageRow, ScanRow, Settled,
     },
     live_park::LivePark,
 };
-
-/// Where a lane's answer arrives.
-pub(crate) type AnswerTo = oneshot::Sender<Result<Arc<Answer>, LedgerFault>>;
 
 /// A presentation, ready for the rules.
 pub(crate) struct Ask {
@@ -191,7 +188,7 @@ impl ShardCore {
         match (self.append)(Entry { record, after }) {
             Ok(()) => {
                 if let Some(to) = at_once {
-                    send(to, Ok(answer));
+                    tell(to, Ok(answer));
                 }
             }
             Err(entry) => {
@@ -206,7 +203,7 @@ impl ShardCore {
                     After::Answer(to, _) => Some(to),
                     _ => None,
                 }) {
-                    send(to, Err(LedgerFault::Full));
+                    tell(to, Err(LedgerFault::Full));
                 }
             }
         }
@@ -465,6 +462,12 @@ fn persons_passed(outcome: Outcome, count: Option<u32>, row: Option<&GrantRow>) 
 
 fn send<T>(to: oneshot::Sender<T>, value: T) {
     if to.send(value).is_err() {
+        tracing::debug!("nobody waits for this change any more");
+    }
+}
+
+fn tell(to: AnswerTo, answer: Result<Arc<Answer>, LedgerFault>) {
+    if !to.tell(answer) {
         tracing::debug!("nobody waits for this answer any more");
     }
 }

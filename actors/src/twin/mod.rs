@@ -55,7 +55,7 @@ pub(crate) use self::{
     shown::{digest, find_exchange, leads, seen},
     turnstile::ttl_of,
     words::refusal,
-    work::{PassageFact, Reply, Shared, fault},
+    work::{PassageFact, Reply, Shared, Way, fault},
 };
 use crate::{
     clock::Stopwatch,

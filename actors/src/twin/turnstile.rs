@@ -13,7 +13,7 @@ use shanmen_rules::{LaneState, Person, Presentation};
 use tokio::sync::oneshot;
 
 use super::{
-    Back, Reply, Twin,
+    Back, Reply, Twin, Way,
     answers::Known,
     core::Place,
     shown::{confirmed, find, person, shown},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     clock::Stopwatch,
-    ledger::Answer,
+    ledger::{Answer, AnswerTo, FirstWord},
     pool::{Ask, Task},
 };
 
@@ -35,6 +35,7 @@ impl Twin {
         now: UnixMs,
         me: &Addr<Self>,
     ) {
+        let way = reply.way();
         match self.core.answers.look_up(scan.id, reply) {
             Known::New => {}
             Known::Waits => return,
@@ -81,7 +82,9 @@ impl Twin {
         if self.shared.blocked.has(found.digest, ticket) {
             presentation.person = Person::Blocked;
         }
-        let (answer, answered) = oneshot::channel();
+        let (asker, answered) = oneshot::channel();
+        let first = way.clone().map(|way| self.first_word(way, watch));
+        let answer = AnswerTo { first, asker };
         let ask = Ask {
             scan: scan.id,
             device: self.id.clone(),
@@ -94,7 +97,19 @@ impl Twin {
             self.give_up(scan.id, Reason::Busy);
             return;
         }
-        self.await_answer(scan.id, answered, watch, me);
+        self.await_answer(scan.id, answered, way, watch, me);
+    }
+
+    /// What is done by the thread that commits the answer: its lane is told, before anything else.
+    fn first_word(&self, way: Way, watch: Stopwatch) -> FirstWord {
+        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
+        let latencies = Arc::clone(&self.latencies);
+        Box::new(move |answer| {
+            if way.take_first() {
+                shared.send_at_once(&down, shared.decision(answer), &way);
+                shared.measured(&latencies, answer.result, watch);
+            }
+        })
     }
 
     /// Whether the lane takes visitors at all.
@@ -126,12 +141,13 @@ impl Twin {
         &self,
         id: ScanId,
         answered: oneshot::Receiver<Result<Arc<Answer>, crate::ledger::LedgerFault>>,
+        way: Option<Way>,
         watch: Stopwatch,
         me: &Addr<Self>,
     ) {
         let (shared, me) = (Arc::clone(&self.shared), me.clone());
         actix::spawn(async move {
-            let answer = shared.await_answer(answered).await;
+            let answer = shared.await_answer(answered, way).await;
             tell(&me, Back::Answered(id, answer, watch)).await;
         });
     }
@@ -154,7 +170,11 @@ impl Twin {
             let (shared, late) = (Arc::clone(&self.shared), Arc::clone(&answer));
             actix::spawn(async move { shared.give_back(&late).await });
         }
-        let waiting = self.core.answers.give(id, Arc::clone(&answer));
+        let mut waiting = self.core.answers.give(id, Arc::clone(&answer));
+        waiting.retain(|to| !to.is_told());
+        if waiting.is_empty() {
+            return;
+        }
         let decision = self.shared.decision(&answer);
         for to in waiting {
             self.send(to, decision.clone());

@@ -1,11 +1,15 @@
 //! What a twin waits for, beside it: verdicts, commits and sending. Each wait has an end.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use metrics::{Histogram, histogram};
 use shanmen_protocols::{
     device::{Decision, DecisionResult, Down, EventAck, Outcome, Passage, PassageBy},
@@ -66,10 +70,69 @@ pub(crate) struct Shared {
 
 /// Who waits for an answer.
 pub(crate) enum Reply {
-    /// The device, at the quality of service of its scan.
-    Down(Qos, Duration),
+    /// The device.
+    Down(Way),
     /// A caller of the program.
     Caller(oneshot::Sender<Decision>),
+}
+
+impl Reply {
+    /// The way to the device, if it is one that waits.
+    pub(super) fn way(&self) -> Option<Way> {
+        match self {
+            Self::Down(way) => Some(way.clone()),
+            Self::Caller(_) => None,
+        }
+    }
+
+    /// Whether it has been told already.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self, Self::Down(way) if way.is_told())
+    }
+}
+
+/// How a scan's decision reaches its device.
+#[derive(Clone)]
+pub(crate) struct Way {
+    /// The quality of service of the scan.
+    pub(crate) qos: Qos,
+    /// How long the decision is worth anything.
+    pub(crate) ttl: Duration,
+    /// Who tells it, so that it is told once: the thread that commits the answer, or the twin.
+    word: Arc<AtomicU8>,
+}
+
+/// Nobody has told it.
+const OPEN: u8 = 0;
+/// The twin will: the wait has ended.
+const TWINS: u8 = 1;
+/// Somebody has.
+const TOLD: u8 = 2;
+
+impl Way {
+    /// A way that nothing has gone yet.
+    pub(crate) fn new(qos: Qos, ttl: Duration) -> Self {
+        Self { qos, ttl, word: Arc::new(AtomicU8::new(OPEN)) }
+    }
+
+    /// For the thread that commits: whether it tells it.
+    pub(super) fn take_first(&self) -> bool {
+        self.word.compare_exchange(OPEN, TOLD, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// For whoever waits no longer: whether the twin tells it. If not, it is being told now.
+    fn keep_for_twin(&self) -> bool {
+        self.word.compare_exchange(OPEN, TWINS, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// For the twin: whether it tells it.
+    fn take(&self) -> bool {
+        self.word.swap(TOLD, Ordering::AcqRel) != TOLD
+    }
+
+    fn is_told(&self) -> bool {
+        self.word.load(Ordering::Acquire) == TOLD
+    }
 }
 
 /// A kind's decision latencies, made once: looking a metric up by its labels is slower than the
@@ -97,12 +160,19 @@ impl Latencies {
 }
 
 impl Shared {
-    /// Waits for the answer to a presentation, however it ends.
+    /// Waits for the answer to a presentation, however it ends. `way`: where the thread that
+    /// commits it tells it first.
     pub(crate) async fn await_answer(
         self: &Arc<Self>,
         mut answer: oneshot::Receiver<Result<Arc<Answer>, LedgerFault>>,
+        way: Option<Way>,
     ) -> Result<Arc<Answer>, Reason> {
-        match tokio::time::timeout(ANSWER_WAIT, &mut answer).await {
+        let in_time = match tokio::time::timeout(ANSWER_WAIT, &mut answer).await {
+            // It is being told at this very moment: the lane must not hear two words.
+            Err(_) if way.is_some_and(|way| !way.keep_for_twin()) => Ok((&mut answer).await),
+            in_time => in_time,
+        };
+        match in_time {
             Ok(Ok(Ok(answer))) => {
                 if answer.result == DecisionResult::Deny {
                     let committed_at = self.clock.now();
@@ -152,7 +222,10 @@ impl Shared {
     /// Sends a decision to whoever waits for it.
     pub(crate) async fn reply(&self, down: &Arc<str>, to: Reply, decision: Decision) {
         match to {
-            Reply::Down(qos, ttl) => self.send(down, &Down::Decision(decision), qos, ttl).await,
+            Reply::Down(way) if way.take() => {
+                self.send(down, &Down::Decision(decision), way.qos, way.ttl).await;
+            }
+            Reply::Down(_) => {}
             Reply::Caller(caller) => {
                 if caller.send(decision).is_err() {
                     tracing::debug!("the caller has gone");
@@ -175,6 +248,18 @@ impl Shared {
     pub(crate) fn measured(&self, latencies: &Latencies, result: DecisionResult, watch: Stopwatch) {
         latencies.record(result, watch);
         self.flow.tell(Fact::DecidedIn(watch.micros()));
+    }
+
+    /// Sends a decision from a thread that must not wait: what does not leave at once goes on
+    /// beside it.
+    pub(super) fn send_at_once(self: &Arc<Self>, down: &Arc<str>, decision: Decision, way: &Way) {
+        let (shared, down, qos, ttl) = (Arc::clone(self), Arc::clone(down), way.qos, way.ttl);
+        let mut sending = Box::pin(async move {
+            shared.send(&down, &Down::Decision(decision), qos, ttl).await;
+        });
+        if (&mut sending).now_or_never().is_none() {
+            tokio::spawn(sending);
+        }
     }
 
     /// Sends a downlink; what cannot leave is counted, and the device asks again.
@@ -357,4 +442,30 @@ pub(crate) fn kind_label(kind: DeviceKind) -> &'static str {
 /// The lane's name in a passage, for those who tell it by name.
 pub(crate) fn lane_named(passage: &Passage) -> Option<&LaneId> {
     passage.lane.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way() -> Way {
+        Way::new(Qos::Zero, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn a_decision_is_told_once_by_whoever_comes_first() {
+        let committed_first = way();
+        assert!(committed_first.take_first());
+        assert!(!committed_first.keep_for_twin(), "the wait ended too late to say busy");
+        assert!(!committed_first.take() && committed_first.is_told());
+
+        let waited_too_long = way();
+        assert!(waited_too_long.keep_for_twin());
+        assert!(!waited_too_long.take_first(), "the lane hears busy: no grant may follow it");
+        assert!(waited_too_long.take() && !waited_too_long.take());
+
+        let refused_at_once = way();
+        assert!(refused_at_once.take(), "a full queue: the twin says busy");
+        assert!(!refused_at_once.take_first());
+    }
 }

@@ -43,7 +43,7 @@ const w = vocabulary({
   opsLogin: { zh: '登录：值班员、设备管理员', en: 'Login: operator, device admin' },
   start: { zh: '开始使用', en: 'First steps' },
   step1: { zh: '登录。', en: 'Log in.' },
-  step1Text: { zh: '第一次启动时打印了管理员密码，也保存在', en: 'The first start printed the admin’s password; it also stands in' },
+  step1Text: { zh: '第一次启动时打印了管理员密码，也保存在', en: 'The first start printed the password of admin; it also stands in' },
   step2: { zh: '换成自己的园区。', en: 'Describe your own park.' },
   step2Text: { zh: '复制 src/sample-park.toml，用 shanmen config check 检查。', en: 'Copy src/sample-park.toml and check it with shanmen config check.' },
   step3: { zh: '卖票、接入设备。', en: 'Sell tickets, let devices in.' },

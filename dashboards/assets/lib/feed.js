@@ -56,6 +56,11 @@ export class Feed {
     return this.#park;
   }
 
+  /** Connects now instead of after the pause: somebody has heard that the server is back. */
+  hurry() {
+    if (!this.#socket) this.#connect();
+  }
+
   #connect() {
     clearTimeout(this.#retry);
     this.attempt += 1;

@@ -3,7 +3,7 @@
 
 import { byId, make, mark, write } from './dom.js';
 import { chooseLang, speak, spoken } from './i18n.js';
-import { held, logOut, loginAddress } from './session.js';
+import { held, logOut } from './session.js';
 import { isDark, onTheme, switchTheme } from './theme.js';
 import { label, vocabulary } from './words.js';
 
@@ -92,7 +92,8 @@ export function head(page, relabel) {
     write(theme, w(isDark() ? 'toLight' : 'toDark'));
     const who = held();
     login.hidden = page === 'login';
-    write(login, who ? w('logOut') : w('logIn'));
+    // Nobody sees these two without a login.
+    write(login, who || page === 'flow' || page === 'ops' ? w('logOut') : w('logIn'));
     login.title = who ? `${who.user} · ${who.roles.map((role) => w(`role_${role}`)).join(' ')}` : '';
     relabel();
   };
@@ -103,8 +104,8 @@ export function head(page, relabel) {
   theme.addEventListener('click', switchTheme);
   onTheme(() => write(theme, w(isDark() ? 'toLight' : 'toDark')));
   login.addEventListener('click', () => {
-    if (held()) void logOut(page === 'home' ? '/' : '/login');
-    else location.assign(page === 'home' ? '/login' : loginAddress());
+    if (page === 'home' && !held()) location.assign('/login');
+    else void logOut(page === 'home' ? '/' : '/login');
   });
   chooseLang();
   // After the page's own set-up, which comes after this call.

@@ -39,7 +39,7 @@ export function held() {
 /** Whether the one who is logged in has one of these roles; an admin has them all. @param {Role[]} roles */
 export function may(...roles) {
   const login = held();
-  return login !== null && login.roles.some((role) => role === 'admin' || roles.includes(role));
+  return Boolean(login?.roles.some((role) => role === 'admin' || roles.includes(role)));
 }
 
 /**
@@ -48,7 +48,7 @@ export function may(...roles) {
  * @param {string} [otherwise]
  */
 export function safeNext(next, otherwise = '/') {
-  if (!next || !next.startsWith('/')) return otherwise;
+  if (!next?.startsWith('/')) return otherwise;
   try {
     const url = new URL(next, location.origin);
     const ours = url.origin === location.origin && !url.pathname.startsWith('/api/') && url.pathname !== '/login';

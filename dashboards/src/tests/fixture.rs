@@ -1,11 +1,20 @@
 //! A small park, a served hub, and a viewer that reads JSON.
 
 use std::{
+    cell::Cell,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use axum::{
+    extract::ConnectInfo,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Redirect, Response},
+};
 use futures_util::{SinkExt, StreamExt, future::BoxFuture};
 use serde_json::Value;
 use shanmen_protocols::{
@@ -21,13 +30,18 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Hub, Limits, router, start};
+use crate::{Guard, Hub, Limits, Pass, router, start};
 
 /// Far longer than anything here takes: only a hang meets it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+thread_local! {
+    /// How far the tests' wall clock has gone, in milliseconds.
+    pub(super) static MOMENT: Cell<i64> = const { Cell::new(0) };
+}
+
 pub(super) fn now() -> UnixMs {
-    UnixMs(1_790_000_000_000)
+    UnixMs(1_790_000_000_000 + MOMENT.get())
 }
 
 pub(super) fn park() -> Snapshot {
@@ -103,9 +117,36 @@ impl Fed {
     pub(super) async fn serve(self) -> Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let app = router(self.hub.clone());
+        let gate = Arc::new(Gate::default());
+        let app = router(self.hub.clone(), gate.clone());
+        // As if from an address of its own: the loopback is not counted.
+        let from = ConnectInfo(SocketAddr::from(([203, 0, 113, 7], 7)));
+        let app = app.layer(axum::Extension(from));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Served { fed: self, addr }
+        Served { fed: self, addr, gate }
+    }
+}
+
+/// A guard that lets everybody in, until told otherwise.
+#[derive(Default)]
+pub(super) struct Gate {
+    pub(super) shut: Arc<AtomicBool>,
+}
+
+impl Guard for Gate {
+    fn admit(&self, _: &HeaderMap) -> Result<Pass, Response> {
+        let shut = self.shut.clone();
+        if shut.load(Ordering::Relaxed) {
+            return Err((StatusCode::UNAUTHORIZED, "log in").into_response());
+        }
+        Ok(Box::new(move || !shut.load(Ordering::Relaxed)))
+    }
+
+    fn enter(&self, key: &str, page: &str) -> Response {
+        match key {
+            "good" => Redirect::to(page).into_response(),
+            _ => StatusCode::UNAUTHORIZED.into_response(),
+        }
     }
 }
 
@@ -113,6 +154,7 @@ impl Fed {
 pub(super) struct Served {
     pub(super) fed: Fed,
     pub(super) addr: SocketAddr,
+    pub(super) gate: Arc<Gate>,
 }
 
 impl Served {

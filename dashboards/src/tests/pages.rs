@@ -137,6 +137,19 @@ async fn what_is_not_there_is_not_found_and_the_start_leads_to_the_wall() {
 }
 
 #[tokio::test]
+async fn a_key_leaves_the_address_of_the_wall_at_once() {
+    let served = serve().await;
+    let way = async |path: &str| {
+        let answer = get(&served, path, "").await;
+        (answer.status, answer.header("location").map(str::to_owned))
+    };
+    assert_eq!(way("/wall?key=good").await, (303, Some("/wall".into())));
+    assert_eq!(way("/wall?lang=en&key=good").await, (303, Some("/wall?lang=en".into())));
+    assert_eq!(way("/wall?key=bad").await, (401, None));
+    assert_eq!(way("/wall?lang=en").await, (200, None));
+}
+
+#[tokio::test]
 async fn a_large_asset_is_packed_for_those_who_ask() {
     let served = serve().await;
     let path = "/assets/vendor/echarts.js";

@@ -1,24 +1,38 @@
 //! One session over a pipe in memory, where what the viewer has taken is known to the byte.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{DuplexStream, duplex},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
 use super::fixture::{Fed, Viewer, persons};
-use crate::{Limits, session};
+use crate::{Limits, Pass, session};
 
 async fn join(fed: &Fed, pipe_bytes: usize) -> (Viewer<DuplexStream>, JoinHandle<()>) {
+    join_by(fed, pipe_bytes, Box::new(|| true)).await
+}
+
+async fn join_by(
+    fed: &Fed,
+    pipe_bytes: usize,
+    pass: Pass,
+) -> (Viewer<DuplexStream>, JoinHandle<()>) {
     let (near, far) = duplex(pipe_bytes);
     let seat = fed.hub.seats().clone().try_acquire_owned().unwrap();
     let hub = fed.hub.clone();
     let served = tokio::spawn(async move {
         let socket = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
-        session::run(socket, &hub, seat).await;
+        session::run(socket, &hub, &pass, seat).await;
     });
     let socket = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
     (Viewer { socket }, served)
@@ -74,4 +88,22 @@ async fn a_send_that_stalls_has_an_end() {
     let (viewer, served) = join(&fed, 64).await;
     timeout(2 * limits.send_timeout, served).await.expect("it is cut").unwrap();
     drop(viewer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_is_taken_back_ends_the_session_within_a_minute() {
+    let fed = Fed::new(Limits::default());
+    let good = Arc::new(AtomicBool::new(true));
+    let held = good.clone();
+    let pass: Pass = Box::new(move || held.load(Ordering::Relaxed));
+    let (mut viewer, served) = join_by(&fed, 1 << 20, pass).await;
+    viewer.frame().await;
+    let watch = async { while viewer.frame().await["type"] == "delta" {} };
+    assert!(timeout(Duration::from_mins(5), watch).await.is_err(), "as long as it is good");
+    good.store(false, Ordering::Relaxed);
+    let over = Instant::now();
+    assert_eq!(viewer.close_code().await, Some(1008));
+    assert!(over.elapsed() <= Duration::from_mins(1), "{:?}", over.elapsed());
+    drop(viewer);
+    served.await.unwrap();
 }

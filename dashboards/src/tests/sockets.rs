@@ -170,3 +170,23 @@ async fn a_page_of_another_host_is_refused() {
     let joined = tokio_tungstenite::client_async_with_config(request, stream, config).await;
     assert!(joined.is_ok(), "its own page may");
 }
+
+#[tokio::test]
+async fn who_may_not_watch_is_told_before_the_upgrade() {
+    let served = Fed::new(quick()).serve().await;
+    served.gate.shut.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(refused(&served, None).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(served.fed.hub.viewers(), 0, "no seat is taken for it");
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_seats() {
+    let served = Fed::new(Limits { viewers_per_address_max: 2, ..quick() }).serve().await;
+    let (mut first, mut second) = (served.viewer().await, served.viewer().await);
+    first.frame().await;
+    second.frame().await;
+    assert_eq!(refused(&served, None).await, StatusCode::SERVICE_UNAVAILABLE);
+    drop(first);
+    served.until_viewers(1).await;
+    let Viewer { .. } = served.viewer().await;
+}

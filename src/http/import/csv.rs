@@ -4,8 +4,17 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use shanmen_actors::api::NewTicket;
 use shanmen_protocols::device::Credential;
 
-const NAMES: [&str; 8] =
-    ["product", "id", "visit_date", "slot", "persons", "status", "credential_type", "credential"];
+const NAMES: [&str; 9] = [
+    "product",
+    "id",
+    "visit_date",
+    "slot",
+    "persons",
+    "status",
+    "credential_type",
+    "credential",
+    "channel",
+];
 
 /// Which column is which: for each of `NAMES` its place in a line.
 #[derive(Debug)]
@@ -61,6 +70,7 @@ impl Columns {
             persons: field(4).map(persons).transpose()?,
             status: field(5).map(|status| word("status", status)).transpose()?,
             credentials,
+            channel: field(8).map(|channel| word("channel", channel)).transpose()?,
             holder: None,
         })
     }

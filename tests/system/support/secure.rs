@@ -86,7 +86,9 @@ impl Site {
         })
         .await;
         let (ca, token) = (self.ca.clone(), String::new());
-        started.map(|address| Demo { child, https: Https { address, ca, token } })
+        let mut https = Https { address: started?, ca, token };
+        https.log_in(&data).await;
+        Ok(Demo { child, https })
     }
 
     /// Starts the program with a configuration, and logs in over HTTPS.
@@ -94,12 +96,7 @@ impl Site {
         let server = Server::start_bare(config).await;
         let address = server.http.trim_start_matches("http://").to_owned();
         let mut https = Https { address, ca: self.ca.clone(), token: String::new() };
-        let login = std::fs::read_to_string(server.data().join("first-login.json"))
-            .expect("the first login stands in a file");
-        let login = serde_json::from_str(&login).expect("JSON");
-        let (status, answer) = https.call("POST", "/api/v1/login", &login).await;
-        assert_eq!(status, 200, "{answer}");
-        answer["token"].as_str().expect("a token").clone_into(&mut https.token);
+        https.log_in(&server.data()).await;
         (server, https)
     }
 }
@@ -125,6 +122,16 @@ pub(crate) struct Https {
 }
 
 impl Https {
+    /// Takes the token of the first login, which stands in the data folder.
+    async fn log_in(&mut self, data: &Path) {
+        let login = std::fs::read_to_string(data.join("first-login.json"))
+            .expect("the first login stands in a file");
+        let login = serde_json::from_str(&login).expect("JSON");
+        let (status, answer) = self.call("POST", "/api/v1/login", &login).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["token"].as_str().expect("a token").clone_into(&mut self.token);
+    }
+
     /// One request; status and body.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let (status, text) = self.text(method, path, &body.to_string()).await;

@@ -3,18 +3,18 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 use shanmen_protocols::{
     device::OrderState,
-    ids::{OrderId, TicketId},
+    ids::{Channel, OrderId, TicketId},
     time::UnixMs,
 };
 
 use super::{
     LedgerFault,
-    rows::{uuid, wrong},
+    rows::{parsed, uuid, wrong},
 };
 use crate::{keys::Digest, ledger::OrderRow};
 
 const ORDER: &str = "id, seller, state, lines, amount, created_at, expires_at, payment, paid_at, \
-                     tickets, redeemed";
+                     tickets, redeemed, channel";
 
 /// Writes an order as it is now; refused where its payment or code belongs to another order.
 pub(in crate::ledger) fn put(
@@ -38,7 +38,7 @@ pub(in crate::ledger) fn put(
         let taken = "credential: this code was exchanged before".to_owned();
         return Ok(Err(LedgerFault::Refused(taken)));
     }
-    to.prepare_cached("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+    to.prepare_cached("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
         .execute(params![
             id,
             row.seller,
@@ -51,6 +51,7 @@ pub(in crate::ledger) fn put(
             row.payment.as_ref().map(|(_, at)| at.0),
             serde_json::to_string(&row.tickets).unwrap_or_default(),
             row.redeemed.map(|digest| digest.0),
+            row.channel.as_str(),
         ])?;
     Ok(Ok(()))
 }
@@ -71,6 +72,7 @@ fn order(row: &Row<'_>) -> Result<OrderRow, rusqlite::Error> {
         tickets: serde_json::from_str::<Vec<TicketId>>(&json(9)?)
             .map_err(|_| wrong(9, Type::Text))?,
         redeemed: row.get::<_, Option<[u8; 16]>>(10)?.map(Digest),
+        channel: parsed(row, 11, Channel::new)?,
     })
 }
 

@@ -13,13 +13,13 @@ use uuid::Uuid;
 use crate::api::{Account, DeviceStanding};
 use crate::ledger::{Answer, GrantRow, Moved};
 
-pub(super) const ANSWER: &str = "id, lane, direction, at, ticket, product, result, reason, \
+pub(in crate::ledger) const ANSWER: &str = "id, lane, direction, at, ticket, product, result, reason, \
                                  grant_id, persons, needs, facts";
 pub(super) const GRANT: &str = "g.id, g.scan, g.device, g.ticket, s.product, g.hold_ms, g.opened";
 pub(super) const GRANTS: &str =
     "grants g LEFT JOIN scans s ON s.id = g.scan AND s.device = g.device";
 
-pub(super) fn answer(row: &Row<'_>) -> Result<Answer, rusqlite::Error> {
+pub(in crate::ledger) fn answer(row: &Row<'_>) -> Result<Answer, rusqlite::Error> {
     let facts: Option<String> = row.get(11)?;
     Ok(Answer {
         scan: ScanId(uuid(row, 0)?),
@@ -79,7 +79,7 @@ pub(super) fn account(row: &Row<'_>) -> Result<Account, rusqlite::Error> {
     })
 }
 
-pub(super) fn word<T: for<'de> serde::Deserialize<'de>>(text: &str, unknown: T) -> T {
+pub(in crate::ledger) fn word<T: for<'de> serde::Deserialize<'de>>(text: &str, unknown: T) -> T {
     T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text))
         .unwrap_or(unknown)
 }
@@ -88,15 +88,15 @@ pub(super) fn uuid(row: &Row<'_>, column: usize) -> Result<Uuid, rusqlite::Error
     row.get::<_, [u8; 16]>(column).map(Uuid::from_bytes)
 }
 
-pub(super) fn optional_uuid(row: &Row<'_>, column: usize) -> Result<Option<Uuid>, rusqlite::Error> {
+pub(in crate::ledger) fn optional_uuid(row: &Row<'_>, column: usize) -> Result<Option<Uuid>, rusqlite::Error> {
     Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(Uuid::from_bytes))
 }
 
-pub(super) fn direction(row: &Row<'_>, column: usize) -> Result<Direction, rusqlite::Error> {
+pub(in crate::ledger) fn direction(row: &Row<'_>, column: usize) -> Result<Direction, rusqlite::Error> {
     Ok(if row.get::<_, u8>(column)? == 0 { Direction::In } else { Direction::Out })
 }
 
-pub(super) fn parsed<T, E>(
+pub(in crate::ledger) fn parsed<T, E>(
     row: &Row<'_>,
     column: usize,
     parse: impl FnOnce(&str) -> Result<T, E>,

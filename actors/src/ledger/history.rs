@@ -1,0 +1,80 @@
+//! History in the books: the sums that come with what is taken over, and all its reads.
+//!
+//! `counts.rs` writes the sums, `fill.rs` counts what was there before there was a history,
+//! `keep.rs` writes what the keeper brings once a minute, `read.rs` reads.
+
+mod counts;
+mod fill;
+mod keep;
+mod read;
+
+use shanmen_protocols::time::UnixMs;
+use shanmen_rules::Day;
+
+use crate::{
+    api::{Expected, FlowBy},
+    history::{Cells, Tally},
+};
+
+pub(super) use self::{
+    counts::{Counter, write_tally},
+    fill::fill_once,
+    keep::write,
+};
+pub(crate) use self::read::{
+    ByKey, availability, day_sums, dwell, forecasts, minutes, oldest_minute, sum_of,
+};
+
+/// What the keeper writes, once a minute and off every path.
+pub(crate) enum HistoryWrite {
+    /// The minute that is over: peaks, and which devices were connected.
+    Minute { peaks: Tally, day: Day, devices: Vec<(String, bool)> },
+    /// A forecast as it was made.
+    Forecast { day: Day, expected: Box<Expected> },
+    /// The minutes from the first to before the last become one row of the first.
+    Thin { from: i64, until: i64 },
+    /// Made-up history of a demonstration: hours' or minutes' counts, dwell times, devices.
+    MadeUp(Box<MadeUp>),
+}
+
+/// Made-up history.
+#[derive(Debug, Default)]
+pub(crate) struct MadeUp {
+    pub(crate) counts: Tally,
+    pub(crate) devices: Vec<(Day, String, u32, u32)>,
+    pub(crate) forecasts: Vec<(Day, Expected)>,
+}
+
+/// A row of the counts: the minute that it begins with, its key, what it counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CountRow {
+    pub(crate) minute: i64,
+    pub(crate) key: String,
+    pub(crate) cells: Cells,
+}
+
+/// A forecast on record.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ForecastRow {
+    pub(crate) day: Day,
+    pub(crate) expected: Expected,
+}
+
+/// The number of a dimension in the books.
+fn number(by: FlowBy) -> u8 {
+    match by {
+        FlowBy::Site => 0,
+        FlowBy::Area => 1,
+        FlowBy::Gate => 2,
+        FlowBy::Lane => 3,
+        FlowBy::Product => 4,
+        FlowBy::Class => 5,
+        FlowBy::Channel => 6,
+        FlowBy::Reason => 7,
+    }
+}
+
+/// Milliseconds as they stand in a column.
+fn ms(at: UnixMs) -> i64 {
+    at.0
+}

@@ -1,0 +1,91 @@
+//! What the office asks of the past, and what it expects of today.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use shanmen_rules::{Day, Park};
+
+use super::ControlPlane;
+use crate::{
+    api::{DayLine, DayReport, Fault, FlowQuery, FlowSeries, ForecastReport, Heatmap},
+    history::{self, Buckets},
+    ledger::LedgerFault,
+    twin::fault,
+};
+
+/// The most weeks of a heat map.
+const WEEKS_MAX: u8 = 52;
+
+impl ControlPlane {
+    /// Counts of visitors over time.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] for a span that ends before it begins, or with too many buckets.
+    pub async fn flow(&self, query: FlowQuery) -> Result<FlowSeries, Fault> {
+        if query.until <= query.from {
+            return Err(Fault::Invalid("to: it has to be later than from".into()));
+        }
+        let step = i64::from(query.bucket_min);
+        let park = self.park();
+        let buckets = Buckets::cut(park.calendar(), query.from, query.until, step)
+            .map_err(|fault| Fault::Invalid(format!("bucket: {fault}")))?;
+        self.read_past(move |from, park| history::series(from, park, query.by, &buckets)).await
+    }
+
+    /// A business day; today's so far.
+    pub async fn flow_day(&self, day: Day) -> Result<DayReport, Fault> {
+        let now = self.now();
+        self.read_past(move |from, park| {
+            let mut told = history::day(from, park, day, now.at, now.in_site)?;
+            let forecast = history::report(from, park, day, now)?;
+            told.forecast =
+                forecast.expected.as_ref().map(|one| history::told(one, forecast.error_percent));
+            Ok(told)
+        })
+        .await
+    }
+
+    /// What is, or was, expected of a day, and how good earlier forecasts were.
+    pub async fn flow_forecast(&self, day: Day) -> Result<ForecastReport, Fault> {
+        let now = self.now();
+        self.read_past(move |from, park| history::report(from, park, day, now)).await
+    }
+
+    /// The fourteen days that end with `until`, the oldest first.
+    pub async fn flow_week(&self, until: Day) -> Result<Vec<DayLine>, Fault> {
+        self.read_past(move |from, park| history::week(from, park, until)).await
+    }
+
+    /// Hours by weekdays of so many weeks before today.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`] for none, or more than 52.
+    pub async fn heatmap(&self, weeks: u8) -> Result<Heatmap, Fault> {
+        if weeks == 0 || WEEKS_MAX < weeks {
+            return Err(Fault::Invalid(format!("weeks: 1 to {WEEKS_MAX}")));
+        }
+        let today = self.today();
+        self.read_past(move |from, park| history::heatmap(from, park, weeks, today)).await
+    }
+
+    /// The business day that is going on.
+    pub fn today(&self) -> Day {
+        self.0.park.now().business_day(self.0.clock.now())
+    }
+
+    fn now(&self) -> history::Now {
+        history::now_of(&self.0.park.now(), &self.0.occupancy, self.0.clock.now())
+    }
+
+    /// Reads the history off the async threads, on a connection that nobody else waits for.
+    async fn read_past<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Park) -> Result<T, LedgerFault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (ledger, park) = (Arc::clone(&self.0.ledger), self.park());
+        tokio::task::spawn_blocking(move || ledger.read_history(|from| work(from, &park)))
+            .await
+            .map_err(|error| Fault::Internal(error.to_string()))?
+            .map_err(fault)
+    }
+}
