@@ -9,7 +9,7 @@ import { acknowledge, actButton, lackLine, MODES, openOnce, opName, placeName, r
 import { buildCommand, commandKey, showCommand } from './commandlist.js';
 import { buildEvent, keyOf, persons, showEvent, sortOf, way } from './events.js';
 import { button, card, figures, none, rows } from './rows.js';
-import { deviceOf, gateAt, laneOf, ms, now, OLD_MS, store } from './store.js';
+import { alarmsOf, deviceOf, gateAt, laneOf, ms, now, OLD_MS, store } from './store.js';
 import { measured, standing, troubles, unsent } from './trouble.js';
 import { w } from './words.js';
 
@@ -138,7 +138,7 @@ const whys = new Map();
 /** @param {Device} one */
 function showWhy(one) {
   const found = troubles(one).map((trouble) => {
-    const alarm = store.alarms.find((row) => row.device === one.id && !row.acknowledged
+    const alarm = alarmsOf(one).find((row) => !row.acknowledged
       && (trouble.text === alarmName(row.code) || (row.code === 'device_offline' && !one.online && trouble.level === 'full')));
     return { ...trouble, alarm };
   });

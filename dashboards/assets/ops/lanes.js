@@ -274,7 +274,7 @@ function showLine(view, device) {
     w(`st_${standing(device)}`), found.map((one) => one.text).join(' · ') || w('dash'),
     device.online ? since(ms(device.session_since)) : w('dash'), since(lastScan(device)), since(ms(device.last_seen)),
     number(device.open_grants), queue === null ? w('dash') : number(queue), power(device), device.firmware || w('dash'),
-  ].forEach((text, index) => write(view.cells[index], text));
+  ].forEach((text, index) => { write(view.cells[index], text); });
 }
 
 /** @type {Map<string, GroupView>} */
@@ -328,7 +328,8 @@ export function show() {
   showBar();
   showRefused();
   const there = store.heardAt.fleet !== undefined;
-  bones.hidden = there;
+  const no = store.forbidden.fleet;
+  bones.hidden = there || no !== undefined;
   const filtered = Boolean(wanted.text || wanted.gate || wanted.kind || wanted.trouble);
   const found = store.devices.filter(matches)
     .sort((a, b) => rank(troubles(b)) - rank(troubles(a)) || a.id.localeCompare(b.id, 'en', { numeric: true }));
@@ -343,11 +344,12 @@ export function show() {
   table.hidden = !there || !wanted.table || found.length === 0;
   if (!groups.hidden) rows(groups, groupViews, grouped(), (group) => group.id, buildGroup, showGroup);
   if (!table.hidden) {
-    COLUMNS.forEach(([word], index) => write(headings[index], w(word)));
+    COLUMNS.forEach(([word], index) => { write(headings[index], w(word)); });
     rows(body, lines, found, (device) => device.id, buildLine, showLine);
   }
   const nothing = there && found.length === 0 && (filtered || wanted.table || grouped().length === 0);
-  empty.show(nothing, store.devices.length ? w('noneFound') : w('noDevices'), store.devices.length ? w('noneFoundMore') : w('noDevicesMore'));
+  if (no !== undefined) empty.show(true, w('forbidden'), no);
+  else empty.show(nothing, store.devices.length ? w('noneFound') : w('noDevices'), store.devices.length ? w('noneFoundMore') : w('noDevicesMore'));
   reset.hidden = !nothing || !filtered;
   write(reset, w('clear'));
 }

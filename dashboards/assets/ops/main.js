@@ -84,20 +84,21 @@ function showState() {
   const isOld = old !== null && (store.awaySince !== null || old > OLD_MS) && !document.hidden && !store.forbidden.fleet;
   const never = heard === undefined && (store.broken !== null || store.awaySince !== null);
   const refused = store.forbidden.fleet;
-  stale.hidden = !isOld && !never && !refused;
-  if (refused) write(stale, `${w('forbidden')} – ${refused}`);
-  else if (never) write(stale, `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}`);
+  stale.hidden = !isOld && !never;
+  if (never) write(stale, `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}`);
   else if (isOld) write(stale, w('stale', { age: age(old) }));
   mark(document.documentElement, 'stale', String(isOld));
-  const live = feed?.live && !isOld;
+  const live = feed?.live && !isOld && (old !== null || refused !== undefined);
   mark(page.status, 'state', live ? 'live' : 'lost');
-  write(statusWord, old === null ? w('connecting') : live ? `${w('live')} · ${w('asOf', { age: age(old) })}` : w('reconnecting'));
+  write(statusWord, old === null ? w(refused && feed?.live ? 'live' : 'connecting') : live ? `${w('live')} · ${w('asOf', { age: age(old) })}` : w('reconnecting'));
 }
 
 function show() {
   const name = store.site ? say(store.site.site.name) : w('brand');
   document.title = `${at === 'devices' ? what : w(`tab_${at === null ? 'lanes' : /** @type {Tab} */ (at)}`)} · ${name}`;
   page.name(name);
+  // The cookie may be good although this browser held no word of the login.
+  if (store.me) write(byId('login-state'), w('logOut'));
   showTabs();
   showState();
   if (at) VIEWS[at].show();

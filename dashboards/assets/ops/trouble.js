@@ -3,7 +3,7 @@
 
 import { age, number } from '../lib/format.js';
 import { alarmName } from '../lib/i18n.js';
-import { ms, now, store } from './store.js';
+import { alarmsOf, ms, now, store } from './store.js';
 import { w } from './words.js';
 
 /** @typedef {import('./store.js').Device} Device */
@@ -37,7 +37,7 @@ export function troubles(device) {
   /** @type {Trouble[]} */
   const found = [];
   const add = (/** @type {Level} */ level, /** @type {string} */ text) => found.push({ level, text });
-  const raised = store.alarms.filter((alarm) => alarm.device === device.id);
+  const raised = alarmsOf(device);
   if (device.status === 'pending') add('announce', w('t_pending'));
   if (device.status === 'approved' && !device.online) {
     const seen = ms(device.last_seen);
