@@ -34,8 +34,14 @@ const tabs = TABS.map(([id, path]) => {
   return { id, link, word, count };
 });
 const banner = { what: make('b'), by: make('span'), link: make('a') };
+// Only what happened is read out, not the seconds that pass.
+banner.what.setAttribute('role', 'alert');
 banner.link.href = '#/site';
 byId('emergency-on').append(banner.what, banner.by, banner.link);
+
+const [staleWhat, staleAge] = [make('strong'), make('span')];
+staleAge.setAttribute('aria-hidden', 'true');
+byId('stale').append(staleWhat, staleAge);
 
 /** @type {keyof typeof VIEWS | null} */
 let at = null;
@@ -85,12 +91,13 @@ function showState() {
   const never = heard === undefined && (store.broken !== null || store.awaySince !== null);
   const refused = store.forbidden.fleet;
   stale.hidden = !isOld && !never;
-  if (never) write(stale, `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}`);
-  else if (isOld) write(stale, w('stale', { age: age(old) }));
+  write(staleWhat, never ? `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}` : isOld ? w('stale') : '');
+  write(staleAge, isOld && !never ? w('staleAge', { age: age(old) }) : '');
   mark(document.documentElement, 'stale', String(isOld));
   const live = feed?.live && !isOld && (old !== null || refused !== undefined);
   mark(page.status, 'state', live ? 'live' : 'lost');
-  write(statusWord, old === null ? w(refused && feed?.live ? 'live' : 'connecting') : live ? `${w('live')} · ${w('asOf', { age: age(old) })}` : w('reconnecting'));
+  write(statusWord, old === null ? w(refused && feed?.live ? 'live' : 'connecting') : w(live ? 'live' : 'reconnecting'));
+  write(statusAge, live && old !== null ? w('asOf', { age: age(old) }) : '');
 }
 
 function show() {
@@ -110,8 +117,9 @@ const page = head('ops', () => {
   running.show();
   show();
 });
-const statusWord = make('span');
-page.status.append(make('i'), statusWord);
+const [statusWord, statusAge] = [make('span'), make('span')];
+statusAge.setAttribute('aria-hidden', 'true');
+page.status.append(make('i'), statusWord, statusAge);
 
 /** Whether somebody is writing: then letters are letters. @param {EventTarget | null} target */
 const writes = (target) => target instanceof HTMLElement && target.matches('input, select, textarea, [contenteditable]');

@@ -62,10 +62,10 @@ const lack = make('p', 'notice lack');
 top.root.append(explain, form, lack);
 
 const answer = make('section', 'card verdict');
-answer.setAttribute('role', 'status');
 const [headline, chip, line, reasonLine, factLine, adviceTitle, adviceLine, lane] = [
   make('h2'), make('span', 'chip big'), make('p'), make('p', 'reason'), make('p', 'facts'), make('b'), make('p', 'advice'), make('a', 'button plain'),
 ];
+reasonLine.setAttribute('role', 'status');
 answer.append(make('div', 'name', headline, chip), line, reasonLine, factLine, make('div', 'what-now', adviceTitle, adviceLine), lane);
 const also = make('p', 'also');
 const facts = card('ticket-facts');
