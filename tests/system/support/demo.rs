@@ -12,6 +12,8 @@ pub(crate) struct Demo {
     child: Child,
     _folder: TempDir,
     pub(crate) http: String,
+    /// The admin's user and password.
+    pub(crate) login: (String, String),
 }
 
 impl Demo {
@@ -36,7 +38,11 @@ impl Demo {
         })
         .await;
         let http = format!("http://{}", written["http"].as_str().expect("an address"));
-        Self { child, _folder: folder, http }
+        let login = std::fs::read_to_string(data.join("first-login.json")).expect("the first login");
+        let login: Value = serde_json::from_str(&login).expect("JSON");
+        let word = |key: &str| login[key].as_str().expect("a word").to_owned();
+        let login = (word("user"), word("password"));
+        Self { child, _folder: folder, http, login }
     }
 
     /// The feed's state now.
