@@ -95,6 +95,7 @@ function showState() {
   write(staleAge, isOld && !never ? w('staleAge', { age: age(old) }) : '');
   mark(document.documentElement, 'stale', String(isOld));
   const live = feed?.live && !isOld && (old !== null || refused !== undefined);
+  mark(document.documentElement, 'feed', live ? 'live' : old === null ? 'loading' : 'lost');
   mark(page.status, 'state', live ? 'live' : 'lost');
   write(statusWord, old === null ? w(refused && feed?.live ? 'live' : 'connecting') : w(live ? 'live' : 'reconnecting'));
   write(statusAge, live && old !== null ? w('asOf', { age: age(old) }) : '');

@@ -190,6 +190,8 @@ export async function renew(part) {
   try {
     await ASKS[part]();
     store.heardAt[part] = performance.now();
+    // The feed tries again by itself, but with growing pauses: it need not wait any longer.
+    if (store.awaySince !== null) dispatchEvent(new Event('online'));
     store.awaySince = null;
   } catch (error) {
     if (error instanceof Problem && error.status === 403) store.forbidden[part] = error.message;
