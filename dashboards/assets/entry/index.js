@@ -1,11 +1,13 @@
 // The first page: what this program is watching over, how it is now, and which page is for whom.
-// Asks the public snapshot every few seconds while it is seen; nothing here needs a login.
+// Asks for the feed's snapshot every few seconds while it is seen. Where only those with a login may
+// watch, it says so and stands without the figures.
 
-import { ask } from '../lib/api.js';
+import { Problem, ask } from '../lib/api.js';
 import { byId, fill, mark, write } from '../lib/dom.js';
 import { age, number, percent, setZone } from '../lib/format.js';
 import { say } from '../lib/i18n.js';
 import { head } from '../lib/head.js';
+import { forget } from '../lib/session.js';
 import { vocabulary } from '../lib/words.js';
 
 /** @typedef {import('../lib/state.js').SnapshotFrame} SnapshotFrame */
@@ -29,11 +31,12 @@ const w = vocabulary({
   level_slow: { zh: '限流', en: 'Slow entry' },
   level_full: { zh: '已满', en: 'Full' },
   asOf: { zh: '{age}前的数据', en: 'As of {age} ago' },
+  closed: { zh: '登录后可查看园区现状。', en: 'Log in to see how the park is now.' },
   gone: { zh: '服务器没有回应，正在重试。', en: 'The server does not answer. Trying again.' },
   noDevices: { zh: '还没有设备接入。', en: 'No devices yet.' },
   noDevicesHint: {
-    zh: '用演示模式运行可看到一天的虚拟客流；或按 README 的“First steps”接入一台闸机。',
-    en: 'Run the demo to see a virtual day of visitors, or let a turnstile in: “First steps” in the README.',
+    zh: '用演示模式运行可看到一天的虚拟客流；或按 README 的 First steps 接入一台闸机。',
+    en: 'Run the demo to see a virtual day of visitors, or let a turnstile in: First steps in the README.',
   },
   wallFor: { zh: '给指挥中心：一屏看全园，不需要操作。', en: 'For the control room: the whole park on one screen, hands off.' },
   flowFor: { zh: '给管理者：十秒看懂今天，手机上也好用。', en: 'For managers: the day in ten seconds, on a phone too.' },
@@ -54,6 +57,8 @@ const w = vocabulary({
 let park = null;
 let takenAt = 0;
 let gone = false;
+/** Whether one has to log in to watch. */
+let closed = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let turn;
 
@@ -62,12 +67,14 @@ const page = head('home', show);
 function show() {
   document.title = park ? `${say(park.site.name)} · ${w('brand')}` : '山门 Shanmen';
   page.name(w('brand'));
-  byId('gone').hidden = !gone;
-  write(byId('gone'), w('gone'));
+  const notice = byId('gone');
+  notice.hidden = !gone && !closed;
+  mark(notice, 'kind', gone ? 'error' : '');
+  write(notice, w(gone ? 'gone' : 'closed'));
   mark(byId('live'), 'stale', String(gone));
+  byId('live').hidden = !park;
   if (!park) return;
   const { today, alarms, site } = park;
-  byId('live').hidden = false;
   write(byId('site'), say(site.name));
   write(byId('in-site'), number(today.in_site));
   write(byId('level'), w(`level_${today.level}`));
@@ -93,19 +100,28 @@ function showAge() {
   if (park) write(byId('age'), w('asOf', { age: age(performance.now() - takenAt) }));
 }
 
+/** @param {unknown} error */
+const refused = (error) => error instanceof Problem && [401, 403].includes(error.status);
+
 async function renew() {
   clearTimeout(turn);
   try {
     /** @type {SnapshotFrame} */
     const frame = await ask('/api/v1/feed/snapshot', { stay: true });
     setZone(frame.site.timezone);
-    [park, gone] = [frame, false];
+    [park, gone, closed] = [frame, false, false];
     takenAt = performance.now();
-  } catch {
-    gone = true;
+  } catch (error) {
+    closed = refused(error);
+    gone = !closed;
+    if (closed) {
+      park = null;
+      forget();
+    }
   }
   show();
-  if (!document.hidden) turn = setTimeout(renew, gone ? RETRY_MS : RENEW_MS);
+  // Who is not let in asks again when the page is looked at again.
+  if (!document.hidden && !closed) turn = setTimeout(renew, gone ? RETRY_MS : RENEW_MS);
 }
 
 document.addEventListener('visibilitychange', () => {

@@ -28,7 +28,7 @@ const w = vocabulary({
   },
   firstDemo: {
     zh: '演示模式（--demo）还会在启动时打印一个演示账号。',
-    en: 'With --demo a second login is printed at the start: “Demo login”.',
+    en: 'With --demo a second login is printed at the start: Demo login.',
   },
   going: { zh: '正在登录', en: 'Logging in' },
 });
@@ -139,10 +139,10 @@ async function goOn() {
 }
 void goOn();
 
-/** The site's name is public: the wall shows it. */
+/** The site's name, where anyone may watch. */
 async function nameSite() {
   try {
-    const park = await ask('/api/v1/feed/snapshot', { stay: true });
+    const park = await ask('/api/v1/feed/snapshot', { nameless: true, stay: true });
     site = park.site.name;
     relabel();
   } catch {

@@ -1,12 +1,13 @@
 // The view of one day: its sums, its curve, and by what it divides. Everything from the API.
 
 import { byId, find, make, write } from '../lib/dom.js';
+import { channelName } from '../lib/channels.js';
 import { number, percent } from '../lib/format.js';
 import { className, reasonName, say } from '../lib/i18n.js';
 import { drawDay, drawDwell } from './daycharts.js';
 import { chart } from './charts.js';
-import { bar, blank, figures, levelOf, nothing, ranked, renewed, table } from './parts.js';
-import { channelName, dayName, delta, length, timeOf, w, weekday } from './words.js';
+import { bar, blank, figures, levelOf, more, nothing, ranked, renewed, table } from './parts.js';
+import { dayName, delta, length, timeOf, w, weekday } from './words.js';
 
 /** @typedef {import('./types.js').Day} Day */
 /** @typedef {import('./types.js').Flow} Flow */
@@ -24,7 +25,7 @@ export function show(day, flow, outlook) {
     ? { line: w('emptyToday'), why: w('emptyTodayWhy') }
     : { line: w('emptyDay', { day: dayName(day.day) }), why: w('emptyDayWhy') });
   // Before the gates open there may be something to expect already.
-  byId('day-forecast').parentElement?.classList.toggle('stay', none && Boolean(outlook?.entries));
+  byId('day-forecast').parentElement?.classList.toggle('stay', none && expectedOf(day, outlook) !== null);
   if (none) return showForecast(day, outlook);
   write(byId('day-name'), dayName(day.day, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' }));
   write(find(byId('day-sum'), '.asof'), day.open ? w('asOf', { time: timeOf(day.at) }) : '');
@@ -100,9 +101,22 @@ function showAreas(day) {
   ]));
 }
 
+/**
+ * What was expected of the day; null where there was nothing to expect it from.
+ * @param {Day} day
+ * @param {Outlook} [outlook]
+ * @returns {import('./types.js').DayForecast | null}
+ */
+function expectedOf(day, outlook) {
+  if (outlook?.day !== day.day) return day.forecast;
+  const { made_at, entries, peak_in_site, peak_at, curve, days, error_percent } = outlook;
+  if (made_at === null || entries === null || peak_in_site === null || peak_at === null) return day.forecast;
+  return { made_at, entries, peak_in_site, peak_at, curve, days, error_percent };
+}
+
 /** @param {Day} day @param {Outlook} [outlook] */
 function showForecast(day, outlook) {
-  const forecast = outlook?.day === day.day ? outlook : day.forecast;
+  const forecast = expectedOf(day, outlook);
   write(byId('day-forecast-at'), forecast ? w('madeAt', { time: timeOf(forecast.made_at) }) : '');
   const place = byId('day-forecast');
   renewed(place, [forecast ?? null, day.open, day.entries, day.peak, w('forecast')], () => {
@@ -117,8 +131,8 @@ function showForecast(day, outlook) {
       { name: w('usualError'), value: typeof forecast.error_percent === 'number' ? `${number(forecast.error_percent, 1)}%` : '—', note: w('errorNote') },
       ...(outlook && day.open ? [{ name: w('soldToday'), value: number(outlook.sold_today), unit: w('persons') }] : []),
     ]);
-    const how = [w('fromDays', { n: number(forecast.days) }), outlook?.method ? say(outlook.method) : ''].filter(Boolean);
-    return [list, make('p', 'hint', how.join(' · '))];
+    const days = w('fromDays', { n: number(forecast.days) });
+    return [list, outlook?.method ? more(`${days} · ${w('method')}`, say(outlook.method)) : make('p', 'hint', days)];
   });
 }
 

@@ -8,6 +8,9 @@ import { timeOf, w } from './words.js';
 /** @typedef {import('./charts.js').Inks} Inks */
 
 const SLOTS = 96;
+/** What the legend shows for a line, drawn and dashed. */
+const LINE = 'path://M0 4h14v2.5H0z';
+const DASHES = 'path://M0 4h5.5v2.5H0zM8.5 4H14v2.5H8.5z';
 const minutesOf = (/** @type {string} */ time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5));
 const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
 
@@ -52,8 +55,13 @@ export function drawDay(day, flow, outlook) {
     };
     const y = { type: 'value', splitNumber: 3, ...axis(ink), axisLabel: { ...axis(ink).axisLabel, formatter: (/** @type {number} */ n) => number(Math.abs(n)) } };
     const left = 46;
+    const legend = [
+      { name: w('inParkShort'), icon: LINE },
+      ...(ahead.length ? [{ name: w('forecast'), icon: DASHES }] : []),
+      { name: w('entries'), icon: 'rect' }, { name: w('exits'), icon: 'rect' },
+    ];
     return {
-      legend: { top: 0, right: 0, itemHeight: 3, itemWidth: 14, icon: 'rect', selectedMode: false, textStyle: { color: ink.dim }, data: [w('inParkShort'), ...(ahead.length ? [w('forecast')] : []), w('entries'), w('exits')] },
+      legend: { top: 0, right: 0, itemHeight: 10, itemWidth: 14, selectedMode: false, textStyle: { color: ink.dim }, data: legend },
       tooltip: { trigger: 'axis', ...tip(ink), formatter: (/** @type {{axisValue: string, dataIndex: number}[]} */ [{ axisValue, dataIndex }]) => sayslot(axisValue, shown[dataIndex], ahead[first + dataIndex]) },
       axisPointer: { link: [{ xAxisIndex: 'all' }], lineStyle: { color: ink.dim } },
       grid: [{ left, right: 10, top: 46, height: '43%' }, { left, right: 10, top: '66%', bottom: 24 }],

@@ -3,11 +3,13 @@
 // each 30 s while the page is seen, and each 2 s while the server is away.
 
 import { Problem, withQuery } from '../lib/api.js';
-import { byId, find, mark, write } from '../lib/dom.js';
+import { byId, mark, write } from '../lib/dom.js';
 import { Feed } from '../lib/feed.js';
 import { age, setZone } from '../lib/format.js';
+import { reloadIfChanged } from '../lib/fresh.js';
 import { say } from '../lib/i18n.js';
 import { head } from '../lib/head.js';
+import { toLogin } from '../lib/session.js';
 import { onTheme } from '../lib/theme.js';
 import * as dayView from './day.js';
 import * as exports from './exports.js';
@@ -40,9 +42,13 @@ let asking = new AbortController();
 let turn;
 /** @type {import('./reads.js').Outcome} */
 let outcome = { away: false, refused: [] };
+/** Whether the feed is lost, and that has been looked into. */
+let missed = false;
 
 const page = head('flow', relabel);
 const link = { lamp: document.createElement('i'), word: document.createElement('span') };
+// It counts seconds: what is worth saying aloud stands in the notice.
+page.status.setAttribute('aria-live', 'off');
 page.status.append(link.lamp, link.word);
 
 const feed = new Feed(new URL('/feed', location.href.replace(/^http/, 'ws')), {
@@ -55,7 +61,11 @@ const feed = new Feed(new URL('/feed', location.href.replace(/^http/, 'ws')), {
     else showState();
   },
   changed: () => view === 'now' && show(),
-  back: () => void load(),
+  back: () => {
+    void load();
+    void reloadIfChanged();
+  },
+  refused: toLogin,
 });
 
 /** The addresses of what a view needs: the first is the one that it cannot do without. */
@@ -96,23 +106,24 @@ function showState() {
   const lost = view === 'now' ? !feed.live || quiet > OLD_MS * 3 : outcome.away;
   const aged = view === 'now' ? quiet : performance.now() - (answer?.at ?? 0);
   const have = view === 'now' ? feed.park !== null : answer !== undefined;
-  const waiting = view === 'now' ? feed.attempt < 2 && !have : !outcome.away && !have;
+  const refused = outcome.refused.find((problem) => problem.status !== 401 && problem.kind !== 'not-found');
+  const waiting = !have && (view === 'now' ? feed.attempt < 2 : !outcome.away && !refused);
   const old = have && (lost ? aged > OLD_MS : view !== 'now' && aged > OLD_READ_MS);
-  const state = have ? (old ? 'stale' : 'live') : waiting ? 'loading' : 'away';
+  const state = have ? (old ? 'stale' : 'live') : waiting ? 'loading' : lost ? 'away' : 'refused';
   mark(root, 'feed', state);
   mark(page.status, 'state', lost && !waiting ? 'lost' : 'live');
   write(link.word, lost && !waiting ? w('reconnecting') : view === 'now' ? w(have ? 'live' : 'connecting') : have ? w('ago', { age: age(aged) }) : w('connecting'));
   write(byId('now-age'), feed.heardAt === null ? '' : w('ago', { age: age(quiet) }));
 
-  const refused = outcome.refused.find((problem) => problem.status !== 401 && problem.kind !== 'not-found');
   let [kind, text] = ['', ''];
-  if (old) [kind, text] = ['stale', w('stale', { age: age(aged) })];
+  if (old) [kind, text] = ['stale', w('stale')];
   else if (state === 'away') [kind, text] = ['error', w('never')];
   else if (refused) [kind, text] = refusal(refused, have);
   const notice = byId('notice');
   notice.hidden = text === '';
   mark(notice, 'kind', kind);
-  write(find(notice, 'p'), text);
+  write(byId('notice-text'), text);
+  write(byId('notice-age'), old ? w('ago', { age: age(aged) }) : '');
   const panel = byId(view);
   panel.hidden = view !== 'now' && !have && state !== 'loading';
 }
@@ -141,7 +152,7 @@ async function load() {
 
 function schedule() {
   clearTimeout(turn);
-  if (!document.hidden) turn = setTimeout(load, outcome.away || !feed.live ? RETRY_MS : RENEW_MS);
+  if (!document.hidden) turn = setTimeout(load, outcome.away ? RETRY_MS : RENEW_MS);
 }
 
 function showDate() {
@@ -228,10 +239,9 @@ document.addEventListener('visibilitychange', () => {
 onTheme(() => showState());
 setInterval(() => {
   showState();
-  // A feed that was lost between two renewals is looked for at once.
-  if (!feed.live && feed.heardAt !== null && !outcome.away) {
-    outcome = { ...outcome, away: true };
-    schedule();
-  }
+  // A feed that was lost between two renewals: is the server there? Asked once for each loss.
+  const lost = !feed.live && feed.heardAt !== null;
+  if (lost && !missed) void load();
+  missed = lost;
 }, 1000);
 follow();

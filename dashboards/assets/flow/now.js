@@ -23,9 +23,11 @@ const gateViews = [];
 /** The end of the gates' bars; it grows at once and shrinks slowly. */
 let scale = 20;
 
-/** @param {Park} park @param {Day | undefined} day today's answer, once it is there */
-export function show(park, day) {
+/** @param {Park} park @param {Day | undefined} answer today's, once it is there */
+export function show(park, answer) {
   const { today } = park;
+  // At the turn of the day the answer is still yesterday's for a moment.
+  const day = answer?.day === today.date ? answer : undefined;
   write(byId('in-site'), number(today.in_site));
   const held = byId('capacity');
   held.hidden = today.capacity === null;

@@ -18,7 +18,10 @@ export function renewed(place, what, build) {
   const text = JSON.stringify(what);
   if (shown.get(place) === text) return;
   shown.set(place, text);
+  const unfolded = place.querySelector('details')?.open ?? false;
   place.replaceChildren(...build());
+  const details = place.querySelector('details');
+  if (details) details.open = unfolded;
 }
 
 /** @typedef {{name: string, value: string, unit?: string, note?: string, level?: string}} Figure */
@@ -54,6 +57,11 @@ export function blank(panel, what) {
   if (card !== held) panel.querySelector('.cards')?.append(card);
   card.hidden = what === null;
   if (what) renewed(card, what, () => [sign('M0 40V30L15 14l12 8 18-20 14 16 10-8 18 16 12-6V40Z', '0 0 100 40'), nothing(what.line, what.why)]);
+}
+
+/** An explanation that is there when it is wanted. @param {string} summary @param {string} text */
+export function more(summary, text) {
+  return make('details', 'hint', make('summary', '', summary), make('p', '', text));
 }
 
 /** @param {number} share 0 to 1 @param {string} [level] */

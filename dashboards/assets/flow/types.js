@@ -82,10 +82,10 @@
  * GET /api/v1/flow/forecast
  * @typedef {object} Outlook
  * @property {string} day
- * @property {string} made_at
- * @property {number} entries
- * @property {number} peak_in_site
- * @property {string} peak_at
+ * @property {string | null} made_at null, as the next three, without days to go by
+ * @property {number | null} entries
+ * @property {number | null} peak_in_site
+ * @property {string | null} peak_at
  * @property {number[]} curve
  * @property {number[]} in_site
  * @property {number} days

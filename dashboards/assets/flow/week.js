@@ -5,7 +5,7 @@ import { byId, find, make, write } from '../lib/dom.js';
 import { number, percent } from '../lib/format.js';
 import { say } from '../lib/i18n.js';
 import { chart } from './charts.js';
-import { blank, figures, levelOf, nothing, renewed, table } from './parts.js';
+import { blank, figures, levelOf, more, nothing, renewed, table } from './parts.js';
 import { drawDays, drawErrors, drawHeat } from './weekcharts.js';
 import { dayName, delta, timeOf, w } from './words.js';
 
@@ -102,7 +102,8 @@ function showErrors(outlook) {
   const card = /** @type {HTMLElement} */ (place.parentElement);
   card.querySelector('.none')?.remove();
   place.hidden = errors.length === 0;
-  write(byId('week-forecast-method'), outlook?.method ? say(outlook.method) : '');
+  const method = outlook?.method ? say(outlook.method) : '';
+  renewed(byId('week-forecast-method'), method, () => (method ? [more(w('method'), method)] : []));
   const mean = errors.reduce((all, row) => all + Math.abs(row.error_percent), 0) / (errors.length || 1);
   const words = errors.length ? w('meanError', { percent: `${number(mean, 1)}%` }) : '';
   write(byId('week-forecast-mean'), words);

@@ -1,6 +1,7 @@
 // The charts of the weeks, as options of ECharts.
 
 import { number } from '../lib/format.js';
+import { isDark } from '../lib/theme.js';
 import { axis, tip } from './charts.js';
 import { dayName, w } from './words.js';
 
@@ -71,7 +72,8 @@ export function drawHeat({ cells }, what) {
       label: { show: wide, fontSize: 12, formatter: (/** @type {{value: number[]}} */ { value }) => (value[2] >= 1 ? short(value[2]) : '') },
       data: shown.map((cell) => ({
         value: [cell.hour - from, cell.weekday - 1, cell[what]],
-        label: { color: cell[what] > most * 0.5 ? ink.raised : ink.text },
+        // From there on the ground's ink is read better on a cell than the text's.
+        label: { color: cell[what] > most * (isDark() ? 0.55 : 0.8) ? ink.raised : ink.text },
       })),
     }],
   });

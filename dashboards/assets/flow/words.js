@@ -74,9 +74,9 @@ export const w = vocabulary({
   toOps: { zh: '去处理', en: 'To operations' },
   asOf: { zh: '{time} 的数据', en: 'as of {time}' },
   loading: { zh: '正在取得数据', en: 'Getting the figures' },
-  stale: { zh: '服务器没有回应。这是 {age}前的画面，正在重试。', en: 'The server does not answer. This is the picture of {age} ago; trying again.' },
+  stale: { zh: '服务器没有回应，画面不是最新的，正在重试。', en: 'The server does not answer: this is an old picture. Trying again.' },
   never: { zh: '服务器没有回应，正在重试。', en: 'The server does not answer; trying again.' },
-  forbidden: { zh: '此账号不能查看客流历史（需要经理、值班员、财务或审计角色）。“现在”仍可查看。', en: 'This login may not see the history (it takes manager, operator, finance or auditor). “Now” can still be seen.' },
+  forbidden: { zh: '此账号不能查看客流历史（需要经理、值班员、财务或审计角色）。“现在”仍可查看。', en: 'This login may not see the history (it takes manager, operator, finance or auditor). Now can still be seen.' },
   refusal: { zh: '服务器拒绝了请求：{why}', en: 'The server refused: {why}' },
   partly: { zh: '部分数据暂时无法取得。', en: 'Some figures could not be had just now.' },
   emptyToday: { zh: '今天还没有人入园', en: 'Nobody has come in yet today' },
@@ -88,6 +88,7 @@ export const w = vocabulary({
   others: { zh: '其余 {n} 项', en: '{n} others' },
   noRows: { zh: '暂无记录', en: 'Nothing yet' },
   curve: { zh: '在园与出入', en: 'In the park, in and out' },
+  curveUnit: { zh: '在园人数；出入人次 / 15 分钟', en: 'people; visits per 15 minutes' },
   capacity: { zh: '承载量', en: 'Capacity' },
   capacityShare: { zh: '最高占承载量', en: 'Peak share of capacity' },
   above80: { zh: '超过 80% 的时间', en: 'Time above 80%' },
@@ -128,6 +129,7 @@ export const w = vocabulary({
   soldToday: { zh: '已售今日票', en: 'Sold for today' },
   madeAt: { zh: '{time} 作出', en: 'made at {time}' },
   fromDays: { zh: '依据 {n} 天的历史', en: 'from {n} days of history' },
+  method: { zh: '怎么算的', en: 'How it is made' },
   offBy: { zh: '偏差 {percent}', en: 'off by {percent}' },
   forecastCheck: { zh: '预测准不准', en: 'Forecast against what came' },
   meanError: { zh: '平均误差 {percent}', en: 'mean error {percent}' },
@@ -165,23 +167,6 @@ export const w = vocabulary({
   wrongRange: { zh: '开始日期不能晚于结束日期。', en: 'The first day must not come after the last.' },
   tooFine: { zh: '间隔太细：最多 10,000 行时间，请选更长的间隔或更短的日期。', en: 'Too fine: at most 10,000 steps of time. Choose longer steps or fewer days.' },
 });
-
-const CHANNELS = Object.freeze({
-  direct: { zh: '直销', en: 'Direct' },
-  kiosk: { zh: '自助机', en: 'Kiosk' },
-  counter: { zh: '售票窗口', en: 'Ticket counter' },
-  window: { zh: '售票窗口', en: 'Ticket counter' },
-  handheld: { zh: '手持机', en: 'Handheld' },
-  online: { zh: '官网与小程序', en: 'Own website' },
-  ota: { zh: 'OTA 平台', en: 'Travel platforms' },
-  agency: { zh: '旅行社', en: 'Agencies' },
-  import: { zh: '批量导入', en: 'Imported' },
-  unknown: { zh: '未知', en: 'Unknown' },
-});
-
-/** @param {string} code */
-export const channelName = (code) =>
-  Object.hasOwn(CHANNELS, code) ? CHANNELS[/** @type {keyof typeof CHANNELS} */ (code)][spoken()] : code;
 
 /** A business date as people say it. @param {string} iso 2026-11-22 @param {Intl.DateTimeFormatOptions} [how] */
 export function dayName(iso, how = { weekday: 'short', month: 'short', day: 'numeric' }) {

@@ -34,6 +34,7 @@ export class Away extends Error {
  * @property {unknown} [body] sent as JSON
  * @property {AbortSignal} [signal] ends the request (the error is then the signal's)
  * @property {Record<string, string>} [headers]
+ * @property {boolean} [nameless] without the cookie: what anyone may see
  * @property {boolean} [stay] do not go to the login page on a 401; the login page asks so
  */
 
@@ -44,7 +45,7 @@ export class Away extends Error {
  * @returns {Promise<any>}
  * @throws {Problem | Away}
  */
-export async function ask(path, { method, body, signal, headers, stay = false } = {}) {
+export async function ask(path, { method, body, signal, headers, nameless = false, stay = false } = {}) {
   const sent = body === undefined ? undefined : JSON.stringify(body);
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   let answer;
@@ -54,6 +55,7 @@ export async function ask(path, { method, body, signal, headers, stay = false } 
       headers: { accept: 'application/json', ...(sent === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       body: sent,
       cache: 'no-store',
+      credentials: nameless ? 'omit' : 'same-origin',
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     if (answer.ok) return answer.status === 204 ? null : await answer.json();

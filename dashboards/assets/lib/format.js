@@ -60,6 +60,13 @@ export const hourMinute = (ms) => date('hm', HM).format(ms);
 export const day = (ms) =>
   date('day', { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' }).format(ms);
 
+/** A calendar date as month and day. @param {string} iso such as 2026-10-01 */
+export const dayMonth = (iso) => {
+  const at = Date.parse(`${iso}T00:00:00Z`);
+  if (Number.isNaN(at)) return iso;
+  return date('dayMonth', { timeZone: 'UTC', month: 'short', day: 'numeric' }).format(at);
+};
+
 /** How long ago, in one unit that is fine enough. @param {number} ms */
 export function age(ms) {
   const seconds = Math.max(0, ms) / 1000;

@@ -33,10 +33,11 @@ function place(park, alarm) {
 
 /** @param {Park} park */
 export function show(park) {
-  // What nobody has seen yet comes first.
+  // An emergency comes first, then what nobody has seen yet.
   const seen = (/** @type {Alarm} */ alarm) => Number(alarm.acknowledged);
+  const first = (/** @type {Alarm} */ alarm) => Number(alarm.code !== 'emergency');
   const rows = [...park.alarms.values()].sort(
-    (a, b) => seen(a) - seen(b) || b.at - a.at || b.id - a.id,
+    (a, b) => first(a) - first(b) || seen(a) - seen(b) || b.at - a.at || b.id - a.id,
   );
   none.hidden = rows.length > 0;
   write(byId('alarm-count'), rows.length ? number(rows.length) : '');

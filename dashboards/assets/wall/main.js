@@ -1,33 +1,34 @@
 // The control room's wall: puts the panels together, feeds them, and keeps the page going for
 // days. Each panel shows one thing and is told only of changes that concern it.
 
-import { build } from '../build.js';
 import { byId, mark, write } from '../lib/dom.js';
 import { Feed } from '../lib/feed.js';
 import { clock, day, setZone } from '../lib/format.js';
+import { reloadIfChanged } from '../lib/fresh.js';
 import { chooseLang, say, speak, spoken, t } from '../lib/i18n.js';
 import * as alarms from './alarms.js';
-import * as areas from './areas.js';
 import * as curve from './curve.js';
-import * as gates from './gates.js';
+import * as emergency from './emergency.js';
 import * as health from './health.js';
 import { showLink } from './link.js';
+import * as map from './map.js';
 import * as now from './now.js';
 import * as ranks from './ranks.js';
 import * as ticker from './ticker.js';
+import { label } from './words.js';
 
 /** @typedef {import('../lib/state.js').Park} Park */
 /** @typedef {import('../lib/state.js').Changes} Changes */
 
 /** @type {{concerns: (keyof Changes)[], show: (park: Park) => void}[]} */
 const panels = [
-  { concerns: ['today'], show: now.show },
-  { concerns: ['areas'], show: areas.show },
-  { concerns: ['gates', 'lanes'], show: gates.show },
-  { concerns: ['today'], show: curve.show },
-  { concerns: ['today'], show: ranks.show },
+  { concerns: ['alarms'], show: emergency.show },
+  { concerns: ['today', 'past', 'alarms'], show: now.show },
+  { concerns: ['areas', 'gates', 'lanes'], show: map.show },
+  { concerns: ['today', 'past'], show: curve.show },
+  { concerns: ['today', 'past'], show: ranks.show },
   { concerns: ['alarms', 'lanes', 'gates', 'areas'], show: alarms.show },
-  { concerns: ['today'], show: health.show },
+  { concerns: ['today', 'lanes'], show: health.show },
 ];
 
 /** @param {Park} park */
@@ -45,7 +46,7 @@ function showChanges(park, changes) {
   }
   if (!changes.recent?.length) return;
   ticker.add(park, changes.recent);
-  gates.flash(changes.recent);
+  map.flash(changes.recent);
   const { committed_at: committedAt } = changes.recent[changes.recent.length - 1];
   // Just before the frame is painted, not when the message came.
   requestAnimationFrame(() => {
@@ -55,28 +56,12 @@ function showChanges(park, changes) {
   });
 }
 
-const RELOAD_KEY = 'shanmen-reloaded-at';
-
-/** After a loss the server may be a newer one, with other pages than this. */
-async function reloadIfChanged() {
-  try {
-    const answer = await fetch(new URL('../build.js', import.meta.url), { cache: 'no-store' });
-    const text = await answer.text();
-    if (!answer.ok || text.includes(build)) return;
-    const last = Number(sessionStorage.getItem(RELOAD_KEY) ?? 0);
-    if (Date.now() - last < 60_000) return;
-    sessionStorage.setItem(RELOAD_KEY, String(Date.now()));
-    location.reload();
-  } catch {
-    // The next loss asks again.
-  }
-}
-
 chooseLang();
 const feed = new Feed(new URL('/feed', location.href.replace(/^http/, 'ws')), {
   whole: showAll,
   changed: showChanges,
   back: () => void reloadIfChanged(),
+  refused: () => location.assign(`/login?next=${encodeURIComponent(location.pathname)}`),
 });
 
 function tick() {
@@ -85,11 +70,13 @@ function tick() {
   write(byId('date'), feed.park ? day(at) : '');
   showLink(feed);
   if (feed.park) alarms.showAges(at);
+  emergency.showAge(at);
 }
 
 function relabel() {
   document.title = `${t('title')} · ${feed.park ? say(feed.park.site.name) : 'Shanmen 山门'}`;
   write(byId('lang'), t('otherLang'));
+  label();
   if (feed.park) showAll(feed.park);
   tick();
 }

@@ -1,14 +1,22 @@
-// The day in figures: who is in the park, how full it is, and how fast it fills.
+// The day in figures: who is in the park, how full it is, how fast it fills, and how that is
+// against the same weekday of last week.
 
 import { byId, fill, find, mark, write } from '../lib/dom.js';
-import { number, percent } from '../lib/format.js';
+import { dayMonth, midnight, number, percent } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
+import { hourByNow, than } from './compare.js';
+import { w } from './words.js';
+
+/** @typedef {import('../lib/state.js').Park} Park */
 
 const section = byId('now');
 const bar = find(section, '.bar > i');
 
-/** @param {import('../lib/state.js').Park} park */
-export function show({ today }) {
+/** @param {Park} park */
+export function show(park) {
+  const { today } = park;
+  const urgent = [...park.alarms.values()].some((alarm) => alarm.code === 'emergency');
+  write(byId('in-site-title'), urgent ? w('stillInside') : t('inPark'));
   write(byId('in-site'), number(today.in_site));
   write(byId('entries'), number(today.entries));
   write(byId('exits'), number(today.exits));
@@ -16,6 +24,7 @@ export function show({ today }) {
   write(byId('reentries'), number(today.reentries));
   write(byId('in-per-min'), number(today.entries_per_min));
   write(byId('out-per-min'), number(today.exits_per_min));
+  write(byId('reentries-share'), today.entries ? percent(today.reentries, today.entries, 1) : '');
   mark(section, 'level', today.level);
   mark(section, 'digits', String(number(today.in_site).length));
   const { capacity } = today;
@@ -29,4 +38,18 @@ export function show({ today }) {
   } else {
     write(byId('share'), t('noCapacity'));
   }
+  showPast(park);
+}
+
+/** @param {Park} park */
+function showPast({ today, past, at }) {
+  const week = past?.last_week;
+  const start = today.starts_at ?? midnight(today.date);
+  write(byId('entries-than'), than(today.entries, week?.entries_by_now));
+  write(byId('exits-than'), than(today.exits, week?.exits_by_now));
+  write(byId('this-hour-than'), than(today.entries_this_hour, week && hourByNow(week.curve, at - start)));
+  write(byId('in-per-min-than'), than(today.entries_per_min, week?.entries_per_min));
+  const none = past?.forecast ? 'noLastWeek' : 'noWeek';
+  write(byId('against'), week ? w('sameWeekday', { date: dayMonth(week.date) }) : w(none));
+  mark(section, 'week', String(Boolean(week)));
 }

@@ -1,8 +1,10 @@
-// Two ranked lists: why visitors were refused today, and with which class of ticket they came.
+// Three ranked lists of today: why visitors were refused, with which class of ticket they came,
+// and which channel sold it to them.
 
 import { byId, fill, find, make, mark, repeat, write } from '../lib/dom.js';
 import { number, percent } from '../lib/format.js';
 import { className, reasonName, t } from '../lib/i18n.js';
+import { channelName } from '../lib/channels.js';
 
 /** @typedef {{root: HTMLElement, name: HTMLElement, count: HTMLElement, bar: HTMLElement}} View */
 
@@ -53,10 +55,12 @@ function build() {
 
 const denials = new Ranks('denials', reasonName, (count) => number(count));
 const classes = new Ranks('classes', className, (count, sum) => percent(count, sum));
+const channels = new Ranks('channels', channelName, (count, sum) => percent(count, sum));
 
 /** @param {import('../lib/state.js').Park} park */
-export function show({ today }) {
+export function show({ today, past }) {
   write(byId('denied'), t('times', { n: number(today.denied) }));
   denials.show(today.by_reason);
   classes.show(today.by_class);
+  channels.show(past?.by_channel ?? {});
 }

@@ -10,6 +10,9 @@ import { className, reasonName, say, t } from '../lib/i18n.js';
 /** @typedef {{root: HTMLElement, stamp: HTMLElement, time: HTMLElement, gate: HTMLElement, lane: HTMLElement, what: HTMLElement, count: HTMLElement}} View */
 
 const LINES = 11;
+/** In a rush the lines change too fast to slide in: they would never be seen whole. */
+const SLIDE_AFTER_MS = 350;
+let addedAt = -Infinity;
 
 const list = find(byId('ticker'), 'ol');
 const none = find(byId('ticker'), '.none');
@@ -46,6 +49,9 @@ export function showAll(park) {
 /** @param {Park} park @param {Recent[]} lines oldest first */
 export function add(park, lines) {
   none.hidden = true;
+  const now = performance.now();
+  const slide = now - addedAt > SLIDE_AFTER_MS;
+  addedAt = now;
   for (const line of lines.slice(-LINES)) {
     const view = views.pop();
     if (!view) return;
@@ -53,7 +59,7 @@ export function add(park, lines) {
     view.root.hidden = false;
     show(view, park, line);
     list.prepend(view.root);
-    animate(view.root, [{ opacity: 0, transform: 'translateY(-60%)' }, {}], 260);
+    if (slide) animate(view.root, [{ opacity: 0, transform: 'translateY(-60%)' }, {}], 260);
   }
 }
 

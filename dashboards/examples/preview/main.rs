@@ -1,7 +1,7 @@
 //! A preview for work on the pages: serves them with a made-up park that moves.
 //!
 //! `cargo run -p shanmen-dashboards --example preview -- [ADDR] [SCENE] [TIMEZONE]`, where the
-//! scene is `normal`, `full`, `empty` or `large`. No rule, ledger or device is behind it; it is no
+//! scene is `normal`, `full`, `empty`, `large`, `emergency` or `first` (the first day: no history). No rule, ledger or device is behind it; it is no
 //! part of the program. The address is printed once it is served (a port of 0 is allowed).
 
 mod park;

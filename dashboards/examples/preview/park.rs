@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use shanmen_protocols::{
     feed::{
-        Delta, LaneCondition, LaneNow, Latency, Level, Past, Plan, Recent, RecentKind, SiteInfo,
+        Delta, LaneCondition, LaneNow, Latency, Level, Past, Recent, RecentKind, SiteInfo,
         Snapshot, Today,
     },
     ids::{Direction, ProductId, SiteId},
@@ -13,7 +13,7 @@ use shanmen_protocols::{
     time::UnixMs,
 };
 
-use crate::setup::{CLASSES, Fault, GATES, REASONS, Scene, areas, text};
+use crate::setup::{CLASSES, Fault, GATES, REASONS, Scene, areas, plan, text};
 
 /// What came of one visit.
 struct Came {
@@ -46,7 +46,7 @@ impl Park {
                     id: SiteId::new("yunqi")?,
                     name: text("云栖山风景区", "Yunqi Mountain Scenic Area"),
                     timezone: timezone.into(),
-                    plan: Plan::default(),
+                    plan: plan(scene)?,
                 },
                 areas: areas(scene)?,
                 gates: vec![],
@@ -74,6 +74,7 @@ impl Park {
             }
         }
         park.sweep(now);
+        park.state.past = park.past(now);
         Ok(park)
     }
 
@@ -88,6 +89,10 @@ impl Park {
             self.visit(now);
         }
         let swept = now.since_ms(self.swept_at) >= 1000;
+        let remade = now.since_ms(self.state.past.at) >= 5000;
+        if remade {
+            self.state.past = self.past(now);
+        }
         if swept {
             self.sweep(now);
         }
@@ -104,7 +109,7 @@ impl Park {
             today: Some(self.state.today.clone()),
             alarms: vec![],
             recent,
-            past: None,
+            past: remade.then(|| self.state.past.clone()),
         })
     }
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use shanmen_protocols::{
-    feed::{Action, Alarm, AreaNow, GateNow, LaneCondition, LaneNow, Text},
+    feed::{
+        Action, Alarm, AreaNow, DayBefore, Forecast, GateNow, LaneCondition, LaneNow, Past, Plan,
+        Text,
+    },
     ids::{AreaId, DeviceId, GateId, LaneId},
     reason::Reason,
     time::UnixMs,
@@ -20,6 +23,9 @@ pub(crate) enum Scene {
     Full,
     Empty,
     Large,
+    Emergency,
+    /// The first day: no history yet.
+    First,
 }
 
 impl Scene {
@@ -29,7 +35,12 @@ impl Scene {
             "full" => Ok(Self::Full),
             "empty" => Ok(Self::Empty),
             "large" => Ok(Self::Large),
-            other => Err(format!("no scene {other}: normal, full, empty or large").into()),
+            "emergency" => Ok(Self::Emergency),
+            "first" => Ok(Self::First),
+            other => {
+                let scenes = "normal, full, empty, large, emergency or first";
+                Err(format!("no scene {other}: {scenes}").into())
+            }
         }
     }
 }
@@ -76,7 +87,99 @@ const AREAS: [AreaRow; 4] = [
     ("cave", "玉龙洞", "Jade Dragon Cave", Some("park"), 400, 371),
 ];
 
+/// id and place of the areas, in metres on the plan.
+const AREAS_AT: [(&str, [f64; 2]); 4] = [
+    ("park", [1_180.0, 980.0]),
+    ("cableway", [1_700.0, 420.0]),
+    ("temple", [700.0, 520.0]),
+    ("cave", [420.0, 900.0]),
+];
+/// The same of the gates.
+const GATES_AT: [(&str, [f64; 2]); 7] = [
+    ("south", [1_240.0, 1_800.0]),
+    ("east", [2_240.0, 1_060.0]),
+    ("north", [1_100.0, 60.0]),
+    ("west", [90.0, 760.0]),
+    ("cable", [1_610.0, 520.0]),
+    ("temple", [800.0, 610.0]),
+    ("cave", [520.0, 930.0]),
+];
+/// Channels and their share in %.
+const CHANNELS: [(&str, u32); 5] =
+    [("window", 31), ("ota", 28), ("miniapp", 21), ("agency", 12), ("kiosk", 8)];
+
+/// Where things are; a park of many copies of its gates has no plan.
+pub(crate) fn plan(scene: Scene) -> Result<Plan, Fault> {
+    let mut plan = Plan::default();
+    if scene == Scene::Large {
+        return Ok(plan);
+    }
+    for (id, at) in AREAS_AT {
+        plan.areas.insert(AreaId::new(id)?, at);
+    }
+    for (id, at) in GATES_AT {
+        plan.gates.insert(GateId::new(id)?, at);
+    }
+    Ok(plan)
+}
+
+/// Visitors per quarter hour of a day like any other.
+fn hill(at: u32) -> u32 {
+    if !(28..72).contains(&at) {
+        return 0;
+    }
+    let (morning, noon) = (at.abs_diff(38), at.abs_diff(54));
+    1_400_u32.saturating_sub(morning * morning * 9)
+        + 900_u32.saturating_sub(noon * noon * 8)
+        + at * 37 % 110
+        + 60
+}
+
 impl Park {
+    /// What history says of the day so far.
+    pub(crate) fn past(&self, now: UnixMs) -> Past {
+        let today = &self.state.today;
+        let share = |w: u32| today.entries * w / 100;
+        let by_channel = CHANNELS.iter().map(|&(c, w)| (c.into(), share(w))).collect();
+        if matches!(self.scene, Scene::Empty | Scene::First) {
+            return Past { at: now, ..Past::default() };
+        }
+        let curve: Vec<u32> = (0..96).map(|at| hill(at) * 9 / 10).collect();
+        let local = local(now, &self.zone);
+        let hour = usize::try_from(local.hour()).unwrap_or(0) * 4;
+        let quarter = hour + usize::try_from(local.minute()).unwrap_or(0) / 15;
+        let last_week = DayBefore {
+            date: local
+                .date()
+                .checked_sub(jiff::Span::new().days(7))
+                .map_or_else(|_| String::new(), |d| d.to_string()),
+            entries: curve.iter().sum(),
+            entries_by_now: curve[..quarter].iter().sum(),
+            exits_by_now: today.exits * 104 / 100,
+            entries_this_hour: curve[hour..hour + 4].iter().sum(),
+            entries_per_min: curve[quarter] / 15,
+            peak_in_site: 14_020,
+            curve,
+        };
+        let ahead: Vec<u32> = (0..96_u32)
+            .zip(&today.curve)
+            .map(|(at, &came)| {
+                let over = usize::try_from(at).is_ok_and(|at| at < quarter);
+                if over { came } else { hill(at) * 96 / 100 }
+            })
+            .collect();
+        let forecast = Forecast {
+            made_at: now,
+            entries: ahead.iter().sum(),
+            peak_in_site: 15_230,
+            peak_at: today.starts_at.plus_ms(15 * 60_000 * 52),
+            curve: ahead,
+            days: 28,
+            error_percent: Some(8.6),
+        };
+        Past { at: now, by_channel, last_week: Some(last_week), forecast: Some(forecast) }
+    }
+
     pub(crate) fn build_gates(&mut self, now: UnixMs) -> Result<(), Fault> {
         let copies: u8 = if self.scene == Scene::Large { 3 } else { 1 };
         for copy in 0..copies {
@@ -126,18 +229,10 @@ impl Park {
         let local = local(now, &self.zone);
         let minute = u32::try_from(i32::from(local.hour()) * 60 + i32::from(local.minute()));
         let quarter = minute.unwrap_or(0) / 15;
-        today.curve = (0..96_u32)
-            .map(|at| {
-                if quiet || at > quarter || !(28..72).contains(&at) {
-                    return 0;
-                }
-                let (morning, noon) = (at.abs_diff(38), at.abs_diff(54));
-                1400_u32.saturating_sub(morning * morning * 9)
-                    + 900_u32.saturating_sub(noon * noon * 8)
-                    + at * 37 % 110
-                    + 60
-            })
-            .collect();
+        let minutes = i64::from(minute.unwrap_or(0));
+        today.starts_at = now.plus_ms(-(minutes * 60 + i64::from(local.second())) * 1000);
+        today.curve =
+            (0..96_u32).map(|at| if quiet || at > quarter { 0 } else { hill(at) }).collect();
         today.entries = today.curve.iter().sum();
         today.capacity = Some(20_000);
         if !quiet {
@@ -178,6 +273,9 @@ impl Park {
         });
         let area = Some(AreaId::new("cave")?);
         self.state.alarms.push(Alarm { area, ..alarm(3, "area_level", 2) });
+        if self.scene == Scene::Emergency {
+            self.state.alarms.push(alarm(5, "emergency", 3));
+        }
         if self.scene == Scene::Full {
             let area = Some(AreaId::new("park")?);
             self.state.alarms.push(Alarm { area, ..alarm(4, "area_level", 11) });
@@ -192,7 +290,7 @@ pub(crate) fn areas(scene: Scene) -> Result<Vec<AreaNow>, Fault> {
             Scene::Empty => 0,
             Scene::Full if id == "park" => 20_480,
             Scene::Full => capacity - capacity / 40,
-            Scene::Normal | Scene::Large => held,
+            Scene::Normal | Scene::Large | Scene::Emergency | Scene::First => held,
         };
         Ok(AreaNow {
             id: AreaId::new(id)?,
