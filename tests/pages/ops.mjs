@@ -8,7 +8,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch } from './browser.mjs';
 
 const { BASE_URL: BASE, LOGIN_USER: USER, LOGIN_PASSWORD: PASSWORD, SHOTS } = process.env;
 const SKIP = !(BASE && USER && PASSWORD) && 'BASE_URL, LOGIN_USER and LOGIN_PASSWORD say which server';
@@ -41,13 +41,7 @@ before(async () => {
   const { devices } = (await api('/api/v1/devices')).body;
   lane = devices.find((device) => device.kind === 'turnstile' && device.online && device.mode === 'normal');
   assert.ok(lane, 'there is an open lane at this server');
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    ],
-  });
+  browser = await launch();
 });
 
 after(async () => {
