@@ -2,13 +2,15 @@
 // with all its figures (table); searched and filtered. A device's tile leads to its page.
 
 import { make, mark, write } from '../lib/dom.js';
-import { age, clock, number } from '../lib/format.js';
-import { className, reasonName, say } from '../lib/i18n.js';
+import { age, number } from '../lib/format.js';
+import { say } from '../lib/i18n.js';
 import { sign } from '../lib/head.js';
 import { actButton, openOnce, placeName, setGateMode } from './acts.js';
 import { button, card, none, rows } from './rows.js';
+import * as refused from './refused.js';
 import { deviceAt, feed, gateAt, laneOf, ms, now, store } from './store.js';
-import { measured, rank, standing, troubles, unsent } from './trouble.js';
+import * as table from './table.js';
+import { lastScan, rank, standing, troubles } from './trouble.js';
 import { w } from './words.js';
 
 /** @typedef {import('./store.js').Device} Device */
@@ -46,7 +48,6 @@ const wantList = make('ul', 'wants');
 const well = make('p', 'well');
 want.root.append(wantList, well);
 const groups = make('div', 'groups');
-const table = make('div', 'wide');
 const empty = none();
 const reset = button('plain', () => {
   Object.assign(wanted, { text: '', gate: '', kind: '', trouble: false });
@@ -55,11 +56,7 @@ const reset = button('plain', () => {
 });
 const bones = make('div', 'groups', ...[6, 4, 3].map((n) => make('section', 'card', make('ul', 'tiles', ...Array.from({ length: n }, () => make('li', 'bone tile'))))));
 
-const refused = card('refused');
-const refusedList = make('ol', 'list');
-refused.root.append(refusedList);
-
-export const root = make('div', 'lanes', bar, want.root, bones, groups, table, empty.root, reset, refused.root);
+export const root = make('div', 'lanes', bar, want.root, bones, groups, table.root, empty.root, reset, refused.root);
 
 search.addEventListener('input', () => { wanted.text = search.value.trim().toLowerCase(); show(); });
 gates.addEventListener('change', () => { wanted.gate = gates.value; show(); });
@@ -102,14 +99,6 @@ function matches(device) {
   if (wanted.gate && (gateAt(device)?.id ?? '-') !== wanted.gate) return false;
   if (wanted.trouble && rank(troubles(device)) === 0) return false;
   return wanted.text === '' || wanted.text.split(/\s+/).every((word) => haystack(device).includes(word));
-}
-
-/** When a visitor last did something at a device: by the feed, which is quicker. @param {Device} device */
-export function lastScan(device) {
-  const told = ms(device.last_scan);
-  const lane = device.lane ? feed?.park?.lanes.get(device.lane) : undefined;
-  const fed = lane && lane.device === device.id ? lane.last_at : null;
-  return told === null && fed === null ? null : Math.max(told ?? 0, fed ?? 0);
 }
 
 /** @returns {Group[]} the gates with their lanes, then what stands at no gate, by kind */
@@ -231,79 +220,10 @@ function showWant(view, device) {
   view.open.show(w('openOnce'));
 }
 
-/** @type {[Parameters<typeof w>[0], string][]} */
-const COLUMNS = [
-  ['c_device', ''], ['c_place', ''], ['c_state', ''], ['c_error', ''], ['c_session', 'num'], ['c_scan', 'num'], ['c_seen', 'num'], ['c_grants', 'num'],
-  ['c_queue', 'num'], ['c_power', 'num'], ['c_firmware', ''],
-];
-const headings = COLUMNS.map(([, className]) => make('th', className));
-for (const heading of headings) heading.scope = 'col';
-const body = make('tbody');
-table.append(make('table', 'fleet', make('thead', '', make('tr', '', ...headings)), body));
-/** @type {Map<string, {root: HTMLElement, link: HTMLAnchorElement, cells: HTMLElement[]}>} */
-const lines = new Map();
-
-function buildLine() {
-  const link = make('a');
-  const cells = COLUMNS.slice(1).map(([, className]) => make('td', className));
-  const first = make('th', '', link);
-  first.scope = 'row';
-  return { root: make('tr', '', first, ...cells), link, cells };
-}
-
-/** Battery and paper, as far as the device tells. @param {Device} device */
-function power(device) {
-  const [battery, paper] = [measured(device, 'battery_percent'), measured(device, 'paper_percent')];
-  const told = [battery !== null && w('battery', { n: number(battery) }), paper !== null && w('paper', { n: number(paper) })];
-  return told.filter(Boolean).join(' · ') || w('dash');
-}
-
-/** @param {{root: HTMLElement, link: HTMLAnchorElement, cells: HTMLElement[]}} view @param {Device} device */
-function showLine(view, device) {
-  const found = troubles(device);
-  mark(view.root, 'level', found[0]?.level ?? '');
-  mark(view.root, 'state', standing(device));
-  mark(view.root, 'device', device.id);
-  view.link.href = `#/devices/${device.id}`;
-  write(view.link, device.id);
-  const gate = gateAt(device);
-  const since = (/** @type {number | null} */ at) => (at === null ? w('dash') : age(now() - at));
-  const queue = unsent(device);
-  [
-    [gate && say(gate.name), device.lane].filter(Boolean).join(' · ') || w(`kind_${device.kind}`),
-    w(`st_${standing(device)}`), found.map((one) => one.text).join(' · ') || w('dash'),
-    device.online ? since(ms(device.session_since)) : w('dash'), since(lastScan(device)), since(ms(device.last_seen)),
-    number(device.open_grants), queue === null ? w('dash') : number(queue), power(device), device.firmware || w('dash'),
-  ].forEach((text, index) => { write(view.cells[index], text); });
-}
-
 /** @type {Map<string, GroupView>} */
 const groupViews = new Map();
 /** @type {Map<string, Want>} */
 const wants = new Map();
-
-/** @typedef {{root: HTMLElement, time: HTMLElement, lane: HTMLAnchorElement, why: HTMLElement, who: HTMLElement}} RefusedView */
-/** @type {Map<string, RefusedView>} */
-const refusedViews = new Map();
-const REFUSED_MAX = 12;
-
-/** What was refused just now, wherever: the first sign of a lane with trouble. */
-function showRefused() {
-  const recent = (feed?.park?.recent ?? []).filter((one) => one.kind === 'denied').slice(-REFUSED_MAX).reverse();
-  refused.root.hidden = recent.length === 0;
-  write(refused.title, w('justRefused'));
-  write(refused.note, w('justRefusedNote'));
-  rows(refusedList, refusedViews, recent, (one) => String(one.n), () => {
-    const [time, lane, why, who] = [make('time'), make('a'), make('span'), make('small')];
-    return { root: make('li', '', time, lane, why, who), time, lane, why, who };
-  }, (view, one) => {
-    write(view.time, clock(one.at));
-    write(view.lane, one.lane);
-    view.lane.href = `#/devices/${deviceAt(one.lane)?.id ?? ''}`;
-    write(view.why, reasonName(one.reason ?? ''));
-    write(view.who, one.class ? className(one.class) : '');
-  });
-}
 
 function showBar() {
   search.placeholder = w('search');
@@ -326,7 +246,7 @@ function showBar() {
 
 export function show() {
   showBar();
-  showRefused();
+  refused.show();
   const there = store.heardAt.fleet !== undefined;
   const no = store.forbidden.fleet;
   bones.hidden = there || no !== undefined;
@@ -341,12 +261,9 @@ export function show() {
   write(well, bad.length ? '' : w('allWellMore', { n: number(store.devices.filter((device) => device.online).length) }));
   rows(wantList, wants, bad, (device) => device.id, buildWant, showWant);
   groups.hidden = !there || wanted.table;
-  table.hidden = !there || !wanted.table || found.length === 0;
+  table.root.hidden = !there || !wanted.table || found.length === 0;
   if (!groups.hidden) rows(groups, groupViews, grouped(), (group) => group.id, buildGroup, showGroup);
-  if (!table.hidden) {
-    COLUMNS.forEach(([word], index) => { write(headings[index], w(word)); });
-    rows(body, lines, found, (device) => device.id, buildLine, showLine);
-  }
+  if (!table.root.hidden) table.show(found);
   const nothing = there && found.length === 0 && (filtered || wanted.table || grouped().length === 0);
   if (no !== undefined) empty.show(true, w('forbidden'), no);
   else empty.show(nothing, store.devices.length ? w('noneFound') : w('noDevices'), store.devices.length ? w('noneFoundMore') : w('noDevicesMore'));
