@@ -54,9 +54,9 @@ after(async () => {
 });
 
 /** Opens the page, logged in by its cookie, and runs `check`; what the page complains of fails the test. */
-async function onPage({ lang = 'en', hash = '#/', width = 1366, height = 768, refusals = false, ...options }, check) {
+async function onPage({ lang = 'en', hash = '#/', width = 1366, height = 768, refusals = false, as = [USER, PASSWORD], ...options }, check) {
   const context = await browser.newContext({ viewport: { width, height }, ...options });
-  const login = await context.request.post(`${BASE}/api/v1/login`, { data: { user: USER, password: PASSWORD } });
+  const login = await context.request.post(`${BASE}/api/v1/login`, { data: { user: as[0], password: as[1] } });
   assert.ok(login.ok());
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT);
@@ -335,6 +335,30 @@ test('who did what stands on the page, and what the role may not see is said', {
     await page.waitForSelector('.commands .command');
     if (me.may.includes('see_audit')) await page.waitForSelector('.trail tbody tr');
     else assert.match(await text(page, '.trail .none'), /auditor/);
+  });
+});
+
+test('what the role may not do is said, and cannot be pressed', { skip: SKIP }, async (t) => {
+  const me = (await api('/api/v1/me')).body;
+  if (!me.may.includes('manage_users')) {
+    t.skip('this login may not make another one');
+    return;
+  }
+  const password = crypto.randomUUID();
+  const made = await fetch(`${BASE}/api/v1/users/page-test-auditor`, {
+    method: 'PUT', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify({ roles: ['auditor'], password }),
+  });
+  assert.equal(made.status, 204);
+  await onPage({ hash: `#/devices/${lane.id}`, as: ['page-test-auditor', password] }, async (page) => {
+    await page.waitForSelector('#open-once[aria-disabled=true]');
+    assert.match(await text(page, '.acts .lack'), /Not for your role. It takes: .*operator/);
+    await page.click('#open-once', { force: true });
+    assert.equal(await page.locator('dialog[open]').count(), 0);
+    await page.waitForSelector('.events .event');
+    await page.goto(`${BASE}/ops?lang=en#/site`);
+    await page.waitForSelector('#arm[aria-disabled=true]');
+    await page.goto(`${BASE}/ops?lang=en#/record`);
+    await page.waitForSelector('.trail tbody tr');
   });
 });
 
