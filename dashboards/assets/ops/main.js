@@ -60,6 +60,7 @@ function go() {
   const first = at === null;
   [at, what] = [next, id];
   if (moved) VIEWS[next].enter?.(id);
+  if (moved) byId('tabs').querySelector(`#tab-${next === 'devices' ? 'lanes' : next}`)?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
   if (moved && !first && next !== 'ticket') main.focus({ preventScroll: true });
   show();
 }

@@ -341,7 +341,7 @@ export const w = vocabulary(Object.freeze({
   emergencyOff: { zh: '未启用', en: 'Not on' },
   emergencyWhat: {
     zh: '全园 {n} 条通道同时打开并保持常开，不查票；通过的人计为“紧急”。在线通道立即打开，离线通道连上后打开。结束前不会自动关闭。',
-    en: 'All {n} lanes of the site open at once and stay open; no ticket is asked for, who passes counts as “emergency”. Lanes that are away open when they are back. It does not end by itself.',
+    en: 'All {n} lanes of the site open at once and stay open; no ticket is asked for, whoever passes is counted as an emergency passage. Lanes that are away open when they are back. It does not end by itself.',
   },
   emergencyEndWhat: { zh: '所有通道恢复原来的模式，重新查票。消防硬件信号仍优先。', en: 'Every lane goes back to its mode and asks for tickets again. The hardware’s own fire input still stands above.' },
   arm: { zh: '第一步：准备紧急放行', en: 'Step 1: arm the emergency opening' },
@@ -349,7 +349,7 @@ export const w = vocabulary(Object.freeze({
   armed: { zh: '已准备，{s} 秒后自动取消', en: 'Armed; lapses in {s} s' },
   holdOn: { zh: '第二步：按住 2 秒，打开全部通道', en: 'Step 2: hold for 2 s to open every lane' },
   holdOff: { zh: '第二步：按住 2 秒，结束紧急放行', en: 'Step 2: hold for 2 s to end the emergency' },
-  orType: { zh: '或输入“{word}”后按回车', en: 'or type “{word}” and press Enter' },
+  orType: { zh: '或输入“{word}”后按回车', en: 'or type {word} and press Enter' },
   wordOn: { zh: '全部打开', en: 'OPEN ALL' },
   wordOff: { zh: '恢复', en: 'END' },
   emergencyNow: { zh: '紧急放行中：全部通道打开', en: 'Emergency: every lane is open' },
