@@ -14,6 +14,7 @@ mod handheld;
 mod http;
 mod lists;
 mod offline;
+mod ops;
 mod orders;
 mod outside_broker;
 mod outside_tls;
