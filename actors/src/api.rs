@@ -28,8 +28,9 @@ pub use alarms::{AlarmView, ConflictView};
 pub use capacity::{CapacityView, OverrideView};
 pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
 pub use flow::{
-    Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery, FlowSeries,
-    ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, Peak, Series,
+    Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery,
+    FlowSeries, ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, PastCount,
+    PastDay, Peak, Series,
 };
 pub use orders::{LoggedIn, Logins};
 pub use people::{BlockedPerson, SwipeQuery, SwipeView};

@@ -314,3 +314,31 @@ pub struct ForecastError {
     /// How far off it was at the entries, in percent of what came.
     pub error_percent: f64,
 }
+
+/// A made-up day before today, for a demonstration.
+#[derive(Clone, Debug)]
+pub struct PastDay {
+    /// Which.
+    pub day: Day,
+    /// What was counted; the site's key is empty.
+    pub counts: Vec<PastCount>,
+    /// How long visitors stayed: minutes, persons.
+    pub stays: Vec<(u32, u32)>,
+    /// In how many minutes the devices were connected.
+    pub devices: Vec<DeviceAvailability>,
+    /// Persons of the tickets sold for the day.
+    pub sold: u32,
+}
+
+/// A made-up count.
+#[derive(Clone, Debug)]
+pub struct PastCount {
+    /// Of what dimension.
+    pub by: FlowBy,
+    /// In the minute that begins here.
+    pub at: UnixMs,
+    /// Of what.
+    pub key: String,
+    /// The counts; `minutes_above_80` follows from the peak.
+    pub counted: Counted,
+}

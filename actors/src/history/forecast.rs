@@ -92,8 +92,7 @@ pub(crate) fn outlook(now: &SoFar, before: &[Before]) -> Option<Outlook> {
     let came = f64::from(now.shape.total());
 
     let from_sold = usual.entries * usual.sold_factor(now.sold);
-    let weight =
-        ((share - TELLING.start) / (TELLING.end - TELLING.start)).clamp(0.0, 1.0);
+    let weight = ((share - TELLING.start) / (TELLING.end - TELLING.start)).clamp(0.0, 1.0);
     let from_came = if 0.0 < weight { came / share } else { 0.0 };
     let entries = (from_sold * (1.0 - weight) + from_came * weight).max(came);
 
@@ -198,7 +197,8 @@ mod tests {
 
     /// A day with entries from 8 to 12 o'clock, evenly, who stay two hours.
     fn day(day: i32, each: u32) -> Shape {
-        let entries: Vec<u32> = (0..96).map(|n| if (32..48).contains(&n) { each } else { 0 }).collect();
+        let entries: Vec<u32> =
+            (0..96).map(|n| if (32..48).contains(&n) { each } else { 0 }).collect();
         let inside = |n: usize| entries[n.saturating_sub(8)..=n].iter().sum::<u32>();
         Shape { day: Day(day), in_site: (0..96).map(inside).collect(), entries }
     }

@@ -184,12 +184,12 @@ impl Keeper {
         let park = self.parts.park.full();
         let calendar = park.calendar();
         let moment = calendar.moment(now);
-        let nights = if NIGHT.contains(&(moment.second_of_day / 3_600)) { 0 } else { NIGHTS_WAITED };
+        let nights =
+            if NIGHT.contains(&(moment.second_of_day / 3_600)) { 0 } else { NIGHTS_WAITED };
         let kept = turn_minute(calendar, moment.day.plus(-MINUTES_KEPT_DAYS - nights));
         for _ in 0..HOURS_AT_ONCE {
-            let oldest = ledger::read(&self.parts.ledger, |books| {
-                books.peek_history(ledger::oldest_minute)
-            });
+            let oldest =
+                ledger::read(&self.parts.ledger, |books| books.peek_history(ledger::oldest_minute));
             let Ok(Some(oldest)) = oldest.await else { return };
             if kept <= oldest {
                 return;

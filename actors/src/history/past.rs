@@ -11,8 +11,9 @@ use shanmen_protocols::{
 use shanmen_rules::{Day, Park};
 
 use super::{
-    Shape, hour_of, minute_of, moment_of,
+    Shape,
     forecast::{Before, SoFar, outlook},
+    hour_of, minute_of, moment_of,
     reports::minutes_of,
     turn_minute,
 };

@@ -137,8 +137,7 @@ fn keyed(
     for key in always(park, by) {
         sums.entry(key).or_default();
     }
-    let mut peaks =
-        if by == FlowBy::Area { peaks(from, by, begin, end)? } else { BTreeMap::new() };
+    let mut peaks = if by == FlowBy::Area { peaks(from, by, begin, end)? } else { BTreeMap::new() };
     let capacity = |key: &str| park.area_ix(key).and_then(|ix| park.area(ix).capacity_instant);
     let told = sums.into_iter().map(|(key, cells)| Keyed {
         name: name_of(park, by, &key),

@@ -1,15 +1,18 @@
 //! What the office asks of the past, and what it expects of today.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::Connection;
 use shanmen_rules::{Day, Park};
 
 use super::ControlPlane;
 use crate::{
-    api::{DayLine, DayReport, Fault, FlowQuery, FlowSeries, ForecastReport, Heatmap},
-    history::{self, Buckets},
-    ledger::LedgerFault,
+    api::{
+        DayLine, DayReport, DeviceAvailability, Fault, FlowQuery, FlowSeries, ForecastReport,
+        Heatmap, PastDay,
+    },
+    history::{self, Buckets, Cells, Shape},
+    ledger::{self, HistoryWrite, LedgerFault, MadeUp, Record},
     twin::fault,
 };
 
@@ -66,6 +69,50 @@ impl ControlPlane {
         }
         let today = self.today();
         self.read_past(move |from, park| history::heatmap(from, park, weeks, today)).await
+    }
+
+    /// In how many minutes of each day the devices were connected, by day and device.
+    pub async fn device_availability(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<Vec<DeviceAvailability>, Fault> {
+        self.read_past(move |from, _| ledger::availability(from, first, last)).await
+    }
+
+    /// Fills an empty past with made-up days, for a demonstration: into the history only. Tells how
+    /// many days there are now.
+    ///
+    /// # Errors
+    /// [`Fault::Conflict`] where something is on record before today.
+    pub async fn fill_past(&self, days: Vec<PastDay>) -> Result<usize, Fault> {
+        let today = self.today();
+        if let Some(one) = days.iter().find(|one| today <= one.day) {
+            return Err(Fault::Invalid(format!("{}: only days before today are past", one.day)));
+        }
+        let end = history::turn_minute(self.park().calendar(), today);
+        if self.read_past(move |from, _| ledger::sum_of(from, 0, end)).await? != Cells::default() {
+            return Err(Fault::Conflict("there is a past on record already".into()));
+        }
+        let park = self.park();
+        let sold: BTreeMap<Day, u32> = days.iter().map(|one| (one.day, one.sold)).collect();
+        for past in &days {
+            self.make_up(history::day_made_up(&park, past)).await?;
+        }
+        let forecasts = self
+            .read_past(move |from, park| {
+                let shapes = sold.keys().map(|day| Shape::read(from, park.calendar(), *day));
+                let shapes = shapes.collect::<Result<Vec<_>, _>>()?;
+                Ok(history::forecasts_made_up(park, &shapes, &sold))
+            })
+            .await?;
+        self.make_up(MadeUp { forecasts, ..MadeUp::default() }).await?;
+        Ok(days.len())
+    }
+
+    async fn make_up(&self, made_up: MadeUp) -> Result<(), Fault> {
+        let record = Record::History(HistoryWrite::MadeUp(Box::new(made_up)));
+        ledger::commit(&*self.0.ledger, record).await.map(drop).map_err(fault)
     }
 
     /// The business day that is going on.

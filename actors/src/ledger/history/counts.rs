@@ -69,12 +69,7 @@ impl Counter {
             "SELECT at, moves FROM passages WHERE ticket = ? AND at BETWEEN ? AND ?
              ORDER BY at DESC LIMIT ?",
         )?;
-        let given = params![
-            ticket.0.as_bytes(),
-            row.at.0 - STAY_MAX_MS,
-            row.at.0,
-            PASSAGES_BACK
-        ];
+        let given = params![ticket.0.as_bytes(), row.at.0 - STAY_MAX_MS, row.at.0, PASSAGES_BACK];
         let mut rows = statement.query(given)?;
         while let Some(before) = rows.next()? {
             let (at, moves): (i64, Movements) = (before.get(0)?, moves_of(before, 1)?);

@@ -66,10 +66,7 @@ fn passage(row: &rusqlite::Row<'_>) -> Result<PassageRow, rusqlite::Error> {
         ticket: rows::optional_uuid(row, 5)?.map(shanmen_protocols::ids::TicketId),
         product: row.get::<_, Option<u16>>(6)?.map(shanmen_rules::ProductIx),
         grant: rows::optional_uuid(row, 7)?.map(shanmen_protocols::ids::GrantId),
-        outcome: rows::word(
-            &row.get::<_, String>(8)?,
-            shanmen_protocols::device::Outcome::Other,
-        ),
+        outcome: rows::word(&row.get::<_, String>(8)?, shanmen_protocols::device::Outcome::Other),
         by: rows::word(&row.get::<_, String>(9)?, shanmen_protocols::device::PassageBy::Other),
         count: row.get(10)?,
         reentry: row.get(11)?,

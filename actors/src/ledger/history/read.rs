@@ -17,7 +17,7 @@ use crate::{
 const CELLS: &str = "entered, gone, denied, reentered, untaken, peak, above";
 
 /// Sums by key.
-pub(crate) type ByKey = BTreeMap<String, Cells>;
+type ByKey = BTreeMap<String, Cells>;
 
 /// The rows of a dimension from one minute to before another, in no order.
 pub(crate) fn minutes(
