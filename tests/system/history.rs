@@ -130,3 +130,79 @@ async fn what_cannot_be_asked_is_told() {
     let nobody = reqwest::get(format!("{}/api/v1/flow", server.http)).await.expect("an answer");
     assert_eq!(nobody.status(), 401);
 }
+
+#[tokio::test]
+async fn a_late_fact_counts_in_the_minute_in_which_it_happened() {
+    let server = Server::start().await;
+    let mut lane = Device::enrolled(&server, "t1", "n1").await;
+    let late = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(3);
+    let mut event = lane.passage_message(&json!(null), "taken", 1);
+    let fields = event.as_object_mut().expect("an object");
+    fields.remove("grant");
+    fields.insert("at".into(), json!(late.as_millisecond()));
+    fields.insert("boot".into(), json!(7));
+    fields.insert("clock".into(), json!("synced"));
+    lane.say("event", &event).await;
+    while lane.next("event-ack").await["upto"].as_u64() < Some(1) {}
+    let (from, to) =
+        (late - jiff::SignedDuration::from_secs(60), late + jiff::SignedDuration::from_secs(1));
+    let then = flow(&server, &format!("?from={from}&to={to}&bucket=1m&by=lane")).await;
+    assert_eq!(sum(line(&then, "n1"), "in"), 1, "{then}");
+    let since = late + jiff::SignedDuration::from_hours(1);
+    let now = flow(&server, &format!("?from={since}&bucket=1m&by=lane")).await;
+    assert_eq!(now["series"], json!([]), "and not when it was told");
+}
+
+#[tokio::test]
+async fn the_counts_are_taken_away_as_tables_that_excel_opens() {
+    let server = Server::start().await;
+    a_morning(&server).await;
+    let csv = server.get("/api/v1/flow/export?format=csv&by=gate&bucket=1d").await;
+    assert_eq!((csv.status, csv.kind.as_str()), (200, "text/csv; charset=utf-8"));
+    let text = String::from_utf8(csv.bytes).expect("UTF-8");
+    let lines: Vec<&str> = text.strip_prefix('\u{feff}').expect("a BOM").split("\r\n").collect();
+    assert_eq!(lines[0], "日期,编号,门,入园人次,出园人次,其中二次入园,拒绝次数,开闸未通过");
+    assert_eq!(lines[1], format!("{},north,north,5,1,0,1,0", today()));
+    let english = server.get("/api/v1/flow/export?what=denies&format=csv&bucket=1d&lang=en").await;
+    let text = String::from_utf8(english.bytes).expect("UTF-8");
+    assert!(text.contains("Date,Id,Reason,Refused\r\n"), "{text}");
+    assert!(text.contains(&format!("{},already_used,", today())), "{text}");
+
+    let book = server.get("/api/v1/flow/export?bucket=1d").await;
+    assert_eq!(book.status, 200);
+    let mut book: calamine::Xlsx<_> =
+        calamine::open_workbook_from_rs(std::io::Cursor::new(book.bytes)).expect("a workbook");
+    let range = calamine::Reader::worksheet_range(&mut book, "客流").expect("a sheet");
+    let heading = range.get_value((0, 3)).expect("a heading").to_string();
+    assert_eq!(
+        (heading.as_str(), range.get_value((1, 3))),
+        ("入园人次", Some(&calamine::Data::Float(5.0)))
+    );
+
+    let url = format!("{}/api/v1/flow/export?what=devices", server.http);
+    let request = crate::support::client().get(url).bearer_auth(&server.token);
+    let devices = request.send().await.expect("an answer");
+    let named = devices.headers()["content-disposition"].to_str().expect("ASCII").to_owned();
+    assert!(named.starts_with("attachment; filename=\"devices-"), "{named}");
+    assert!(named.contains("filename*=UTF-8''%E8%AE%BE%E5%A4%87"), "{named}");
+}
+
+#[tokio::test]
+async fn days_weeks_and_hours_are_told_also_where_nothing_is_on_record() {
+    let server = Server::start().await;
+    let week = server.get("/api/v1/flow/week").await.body;
+    let days = week["days"].as_array().expect("days");
+    assert_eq!((days.len(), &days[13]["day"]), (14, &json!(today())));
+    assert_eq!(
+        server.get("/api/v1/flow/heatmap").await.body,
+        json!({ "weeks": 8, "days": 0, "cells": [] })
+    );
+    let forecast = server.get("/api/v1/flow/forecast").await.body;
+    assert!(forecast["entries"].is_null() && forecast["errors"] == json!([]), "{forecast}");
+    let day = server.get("/api/v1/flow/day?day=2026-01-05").await.body;
+    assert_eq!(
+        (&day["open"], &day["entries"], &day["in_site"]),
+        (&json!(false), &json!(0), &Value::Null)
+    );
+    assert!(day["last_week"].is_null() && day["forecast"].is_null() && day["dwell"].is_null());
+}

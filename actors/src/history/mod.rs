@@ -38,7 +38,7 @@ pub(crate) use self::{
     buckets::{Buckets, hour_of, minute_of, moment_of, turn_minute},
     keeper::{Keeper, KeeperParts, now_of},
     made_up::{day_made_up, forecasts_made_up},
-    past::{Now, report, told},
+    past::{Known, Now, SharedKnown, report, told},
     peaks::Peaks,
     places::Places,
     reports::{capacity_of, day, heatmap, series, week},

@@ -11,7 +11,7 @@ use crate::{
         DayLine, DayReport, DeviceAvailability, Fault, FlowQuery, FlowSeries, ForecastReport,
         Heatmap, PastDay,
     },
-    history::{self, Buckets, Cells, Shape},
+    history::{self, Buckets, Cells, Known, Shape},
     ledger::{self, HistoryWrite, LedgerFault, MadeUp, Record},
     twin::fault,
 };
@@ -37,10 +37,10 @@ impl ControlPlane {
 
     /// A business day; today's so far.
     pub async fn flow_day(&self, day: Day) -> Result<DayReport, Fault> {
-        let now = self.now();
+        let (now, known) = (self.now(), self.0.known.clone());
         self.read_past(move |from, park| {
             let mut told = history::day(from, park, day, now.at, now.in_site)?;
-            let forecast = history::report(from, park, day, now)?;
+            let forecast = history::report(from, park, &mut known.lock(), day, now)?;
             told.forecast =
                 forecast.expected.as_ref().map(|one| history::told(one, forecast.error_percent));
             Ok(told)
@@ -50,8 +50,9 @@ impl ControlPlane {
 
     /// What is, or was, expected of a day, and how good earlier forecasts were.
     pub async fn flow_forecast(&self, day: Day) -> Result<ForecastReport, Fault> {
-        let now = self.now();
-        self.read_past(move |from, park| history::report(from, park, day, now)).await
+        let (now, known) = (self.now(), self.0.known.clone());
+        self.read_past(move |from, park| history::report(from, park, &mut known.lock(), day, now))
+            .await
     }
 
     /// The fourteen days that end with `until`, the oldest first.
@@ -107,6 +108,7 @@ impl ControlPlane {
             })
             .await?;
         self.make_up(MadeUp { forecasts, ..MadeUp::default() }).await?;
+        *self.0.known.lock() = Known::default();
         Ok(days.len())
     }
 

@@ -26,7 +26,7 @@ use crate::{
     emergency::Emergency,
     enrolment::{self},
     flow::{Flow, FlowParts, Occupancy},
-    history::{Keeper, KeeperParts, Peaks},
+    history::{Keeper, KeeperParts, Peaks, SharedKnown},
     intake::Intake,
     keys::Digest,
     ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
@@ -113,6 +113,7 @@ impl ControlPlane {
         let api = Twin::start_api(Arc::clone(&shared), device, &mut recalled, stage.arbiter(1));
         let (stop, stopped) = watch::channel(false);
         let watch = Watch::new(Arc::clone(&shared), Arc::clone(&occupancy)).run(stopped.clone());
+        let known = SharedKnown::default();
         let keeper = Keeper::new(KeeperParts {
             park: live.clone(),
             occupancy: Arc::clone(&occupancy),
@@ -121,10 +122,12 @@ impl ControlPlane {
             ledger: Arc::clone(&ledger),
             flow: flow.clone(),
             clock: clock.clone(),
+            known: known.clone(),
         });
         let keeper = keeper.run(stopped.clone());
         let plane = Self(Arc::new(Inner {
             occupancy: Arc::clone(&occupancy),
+            known,
             office: Office::open(OfficeParts {
                 park: live.clone(),
                 place,

@@ -197,3 +197,95 @@ proptest! {
         check(&books)?;
     }
 }
+
+/// A park of 60 lanes: how many keys each dimension has.
+const KEYS: [(FlowBy, u32); 8] = [
+    (FlowBy::Site, 1),
+    (FlowBy::Area, 6),
+    (FlowBy::Gate, 12),
+    (FlowBy::Lane, 60),
+    (FlowBy::Product, 12),
+    (FlowBy::Class, 8),
+    (FlowBy::Channel, 5),
+    (FlowBy::Reason, 4),
+];
+/// It is open from 7 to 20 o'clock.
+const OPEN_MIN: std::ops::Range<i64> = 7 * 60..20 * 60;
+
+fn years(books: &mut Connection, calendar: &Calendar, days: i32) {
+    let transaction = books.transaction().unwrap();
+    for (table, first, last, step) in
+        [("flow_hours", days, 91, 60), ("flow_minutes", 90, 0, 1_usize)]
+    {
+        let sql = format!("INSERT INTO {table} VALUES (?, ?, ?, ?, 3, 1, 0, 0, 900, 0)");
+        let mut insert = transaction.prepare(&sql).unwrap();
+        for (by, keys) in KEYS {
+            for day in (last..=first).rev().map(|ago| DAY.plus(-ago)) {
+                let begin = turn_minute(calendar, day);
+                for minute in OPEN_MIN.step_by(step) {
+                    for key in 0..keys {
+                        let name =
+                            if by == FlowBy::Site { String::new() } else { format!("key-{key}") };
+                        insert
+                            .execute(params![number(by), begin + minute, name, minute % 7])
+                            .unwrap();
+                    }
+                }
+            }
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+#[ignore = "measures: cargo test -p shanmen-actors three_years -- --ignored --nocapture"]
+#[allow(clippy::print_stdout, reason = "a measurement tells what it measured")]
+fn three_years_of_a_park_of_60_lanes() {
+    use crate::{clock::Stopwatch, history};
+    let folder = tempfile::tempdir().unwrap();
+    let mut books = books(&folder, BOOKS_SCHEMA);
+    let park = park("Asia/Shanghai");
+    let watch = Stopwatch::start();
+    years(&mut books, park.calendar(), 3 * 365);
+    books.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let bytes = std::fs::metadata(folder.path().join("ledger.sqlite")).unwrap().len();
+    println!("written in {:.1} s, {:.0} MB", watch.seconds(), bytes as f64 / 1e6);
+    let at = moment_of(turn_minute(park.calendar(), DAY) + 15 * 60);
+    let now = history::Now { at, in_site: 700, sold: 100 };
+    let measure = |what: &str, work: &dyn Fn()| {
+        let mut times: Vec<f64> = (0..9)
+            .map(|_| {
+                let watch = Stopwatch::start();
+                work();
+                watch.seconds() * 1_000.0
+            })
+            .collect();
+        let first = times[0];
+        times.sort_by(f64::total_cmp);
+        println!("{what}: median {:.1} ms, first {first:.1} ms", times[4]);
+    };
+    let day_of = |day: Day| drop(history::day(&books, &park, day, at, 700).unwrap());
+    measure("flow/day, today", &|| day_of(DAY));
+    measure("flow/day, two years ago", &|| day_of(DAY.plus(-730)));
+    measure("its forecast, all read anew", &|| {
+        let mut known = history::Known::default();
+        drop(history::report(&books, &park, &mut known, DAY, now).unwrap());
+    });
+    let month = |by, back: i32| {
+        let from = park.calendar().turn_of(DAY.plus(-back - 30));
+        let until = park.calendar().turn_of(DAY.plus(-back));
+        let buckets = Buckets::cut(park.calendar(), from, until, 60).unwrap();
+        drop(series(&books, &park, by, &buckets).unwrap());
+    };
+    measure("a month by site, 1h", &|| month(FlowBy::Site, 0));
+    measure("a month by gate, 1h", &|| month(FlowBy::Gate, 0));
+    measure("a month by lane, 1h", &|| month(FlowBy::Lane, 0));
+    measure("a month by lane, 1h, two years ago", &|| month(FlowBy::Lane, 730));
+    measure("a fortnight", &|| drop(history::week(&books, &park, DAY).unwrap()));
+    measure("the heat map of 8 weeks", &|| drop(history::heatmap(&books, &park, 8, DAY).unwrap()));
+    let (from, until) =
+        history::hour_of(park.calendar(), oldest_minute(&books).unwrap().unwrap() + 600);
+    let watch = Stopwatch::start();
+    write(&books, &HistoryWrite::Thin { from, until }).unwrap();
+    println!("an hour thinned: {:.1} ms", watch.seconds() * 1_000.0);
+}
