@@ -12,7 +12,7 @@ use shanmen_actors::{
     api::{Counted, DeviceAvailability, Fault, FlowBy, PastCount, PastDay},
 };
 use shanmen_protocols::time::UnixMs;
-use shanmen_rules::{AreaIx, Day, Park};
+use shanmen_rules::{AreaIx, Day, Park, definition::LaneDirection};
 
 /// How many days are made up: eight weeks.
 const DAYS: i32 = 56;
@@ -70,6 +70,9 @@ fn days(park: &Park, today: Day) -> Vec<PastDay> {
 struct Course {
     entered: Vec<u32>,
     gone: Vec<u32>,
+    denied: Vec<u32>,
+    untaken: Vec<u32>,
+    reentered: Vec<u32>,
 }
 
 fn one_day(park: &Park, day: Day, ago: i32, chance: &mut Xoshiro256PlusPlus) -> PastDay {
@@ -127,7 +130,14 @@ fn course(total: f64, chance: &mut Xoshiro256PlusPlus) -> Course {
             leaving[leaves.max(minute)] += f64::from(*count) / 18.0;
         }
     }
-    Course { gone: whole_parts(leaving.into_iter()), entered }
+    let one_in = |n: f64| whole_parts(entered.iter().map(|count| f64::from(*count) / n));
+    Course {
+        gone: whole_parts(leaving.into_iter()),
+        denied: one_in(33.0),
+        untaken: one_in(120.0),
+        reentered: one_in(20.0),
+        entered,
+    }
 }
 
 /// The site and its areas: counts and peaks, every `step` minutes.
@@ -138,24 +148,28 @@ fn inside(
     at: &impl Fn(usize) -> UnixMs,
     counts: &mut Vec<PastCount>,
 ) {
-    let mut now = 0_u32;
+    let (mut now, mut most) = (0_u32, 0_u32);
+    for (entered, gone) in course.entered.iter().zip(&course.gone) {
+        now = (now + entered).saturating_sub(*gone);
+        most = most.max(now);
+    }
+    now = 0;
     for from in (0..OPEN.len()).step_by(step) {
-        let (mut entered, mut gone, mut peak) = (0, 0, now);
-        for minute in from..(from + step).min(OPEN.len()) {
-            entered += course.entered[minute];
-            gone += course.gone[minute];
+        let range = from..(from + step).min(OPEN.len());
+        let mut peak = now;
+        for minute in range.clone() {
             now = (now + course.entered[minute]).saturating_sub(course.gone[minute]);
             peak = peak.max(now);
         }
         let at = at(OPEN.start + from);
-        let (denied, not_taken) = (entered / 33, entered / 120);
+        let sum = |counts: &[u32]| counts[range.clone()].iter().sum::<u32>();
         let site = Counted {
-            entered,
-            gone,
-            denied,
-            not_taken,
+            entered: sum(&course.entered),
+            gone: sum(&course.gone),
+            denied: sum(&course.denied),
+            reentered: sum(&course.reentered),
+            not_taken: sum(&course.untaken),
             peak,
-            reentered: entered / 20,
             ..Counted::default()
         };
         if site == Counted::default() {
@@ -163,18 +177,27 @@ fn inside(
         }
         counts.push(PastCount { by: FlowBy::Site, at, key: String::new(), counted: site });
         for area in park.areas().iter().skip(1) {
-            let share = if area.parent.is_none() { 1.0 } else { 0.06 };
+            let share = area_share(area, most);
             let part = |count: u32| whole(f64::from(count) * share);
-            let most = area.capacity_instant.unwrap_or(u32::MAX);
             let counted = Counted {
-                entered: part(entered),
-                gone: part(gone),
-                denied: part(denied),
-                peak: part(peak).min(most),
+                entered: part(site.entered),
+                gone: part(site.gone),
+                denied: if area.parent.is_none() { site.denied } else { 0 },
+                peak: part(site.peak),
                 ..Counted::default()
             };
             counts.push(PastCount { by: FlowBy::Area, at, key: area.id.to_string(), counted });
         }
+    }
+}
+
+/// What of the site's visitors are in an area: all in its top areas; of an inner one so many that
+/// it is rarely crowded.
+fn area_share(area: &shanmen_rules::Area, most: u32) -> f64 {
+    match (area.parent, area.capacity_instant) {
+        (None, _) => 1.0,
+        (Some(_), None) => 0.06,
+        (Some(_), Some(capacity)) => (0.7 * f64::from(capacity) / f64::from(most.max(1))).min(0.06),
     }
 }
 
@@ -190,12 +213,13 @@ fn spread(
     for from in (0..OPEN.len()).step_by(STEP) {
         let range = from..(from + STEP).min(OPEN.len());
         let entered: u32 = course.entered[range.clone()].iter().sum();
-        let gone: u32 = course.gone[range].iter().sum();
+        let gone: u32 = course.gone[range.clone()].iter().sum();
+        let refused: u32 = course.denied[range].iter().sum();
         let at = at(OPEN.start + from);
         for (by, keyed) in &shares {
             let ins = whole_parts(keyed.iter().map(|one| f64::from(entered) * one.inward));
             let outs = whole_parts(keyed.iter().map(|one| f64::from(gone) * one.outward));
-            let denied = whole_parts(keyed.iter().map(|one| f64::from(entered / 33) * one.refused));
+            let denied = whole_parts(keyed.iter().map(|one| f64::from(refused) * one.refused));
             for (n, one) in keyed.iter().enumerate() {
                 let counted = Counted {
                     entered: ins[n],
@@ -223,7 +247,11 @@ struct Share {
 fn shares(park: &Park, shift: f64) -> Vec<(FlowBy, Vec<Share>)> {
     let (gates, lanes) = gate_shares(park, shift);
     let mut products = BTreeMap::<String, (String, f64)>::new();
-    for product in park.products().iter().filter(|product| product.on_sale) {
+    let top = |area: &AreaIx| *area != AreaIx::OUTSIDE && park.area(*area).parent.is_none();
+    let lets_in = |product: &&shanmen_rules::Product| {
+        product.on_sale && product.entitlements.iter().any(|one| one.areas.iter().any(top))
+    };
+    for product in park.products().iter().filter(lets_in) {
         let class = product.class.as_str();
         let weight = match class {
             "adult" => 6.0,
@@ -264,17 +292,21 @@ fn gate_shares(park: &Park, shift: f64) -> (Vec<Share>, Vec<Share>) {
     let outer =
         |gate: &&shanmen_rules::Gate| gate.from == AreaIx::OUTSIDE || gate.to == AreaIx::OUTSIDE;
     let outer: Vec<_> = park.gates().iter().filter(outer).collect();
-    let ways_in = outer.iter().filter(|gate| !park.is_way_out(gate)).count().max(1);
+    let lets_in = |gate: &shanmen_rules::Gate| {
+        let mut lanes = park.lanes().iter().filter(|lane| park.gate(lane.gate).id == gate.id);
+        !park.is_way_out(gate) && lanes.any(|lane| lane.direction != LaneDirection::Out)
+    };
+    let ways_in = outer.iter().filter(|gate| lets_in(gate)).count().max(1);
     let (mut gates, mut lanes) = (Vec::new(), Vec::new());
     let mut first = true;
     for gate in &outer {
         let even = 1.0 / as_f64(ways_in);
         let more =
             if std::mem::take(&mut first) { shift } else { -shift / as_f64((ways_in - 1).max(1)) };
-        let inward = match (park.is_way_out(gate), ways_in) {
-            (true, _) => 0.0,
-            (false, 1) => 1.0,
-            (false, _) => even + more,
+        let inward = match (lets_in(gate), ways_in) {
+            (false, _) => 0.0,
+            (true, 1) => 1.0,
+            (true, _) => even + more,
         };
         let outward = 1.0 / as_f64(outer.len());
         let of = |key: String, part: f64| Share {
@@ -339,6 +371,12 @@ mod tests {
             let site = sum(one, FlowBy::Site);
             assert_eq!(site, sum(other, FlowBy::Site));
             assert!(3_000 < site && site < 40_000, "{site} on {}", one.day);
+            let denied = |by| -> u32 {
+                let of = one.counts.iter().filter(|one| one.by == by);
+                of.map(|one| one.counted.denied).sum()
+            };
+            assert_eq!(denied(FlowBy::Site), denied(FlowBy::Area), "{}", one.day);
+            assert!(denied(FlowBy::Site).abs_diff(denied(FlowBy::Reason)) <= 60, "{}", one.day);
             for by in [FlowBy::Gate, FlowBy::Lane, FlowBy::Class, FlowBy::Channel] {
                 assert!(site.abs_diff(sum(one, by)) <= 60, "{by:?} on {}", one.day);
             }

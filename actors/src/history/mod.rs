@@ -41,7 +41,7 @@ pub(crate) use self::{
     past::{Known, Now, SharedKnown, report, told},
     peaks::Peaks,
     places::Places,
-    reports::{capacity_of, day, heatmap, series, week},
+    reports::{Inside, capacity_of, day, heatmap, series, week},
     shape::Shape,
     tally::{BIN_MIN, BINS, Cells, Key, Tally},
 };

@@ -88,36 +88,53 @@ pub(crate) fn minutes_of(park: &Park, day: Day) -> (i64, i64) {
     (turn_minute(park.calendar(), day), turn_minute(park.calendar(), day.plus(1)))
 }
 
-/// A business day; `in_site` is who is inside now, of the day that is going on.
+/// Persons inside now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inside {
+    /// The site.
+    pub(crate) site: u32,
+    /// Each area.
+    pub(crate) areas: BTreeMap<String, u32>,
+}
+
+/// A business day; of the one that is going on with who is inside now.
 pub(crate) fn day(
     from: &Connection,
     park: &Park,
     day: Day,
     now: UnixMs,
-    in_site: u32,
+    inside: &Inside,
 ) -> Result<DayReport, LedgerFault> {
     let (begin, end) = minutes_of(park, day);
     let minute = minute_of(now);
     let open = begin <= minute && minute < end;
-    let mut peaks = peaks(from, FlowBy::Site, begin, end)?;
-    let mut peak = peaks.remove("");
-    if open && 0 < in_site && peak.is_none_or(|peak| peak.persons < in_site) {
-        peak = Some(Peak { persons: in_site, at: moment_of(minute) });
-    }
+    // The minute that is under way is not on record yet.
+    let with_now = |peak: Option<Peak>, persons: u32| {
+        let more = open && 0 < persons && peak.is_none_or(|peak| peak.persons < persons);
+        if more { Some(Peak { persons, at: moment_of(minute) }) } else { peak }
+    };
+    let peak = with_now(peaks(from, FlowBy::Site, begin, end)?.remove(""), inside.site);
     let site: Counted = ledger::sum_of(from, begin, end)?.into();
     let by = FlowBy::ALL.into_iter().skip(1);
     let by = by.map(|by| Ok((by, keyed(from, park, by, begin, end)?)));
+    let mut by = by.collect::<Result<Vec<_>, LedgerFault>>()?;
+    for (_, areas) in by.iter_mut().filter(|(by, _)| *by == FlowBy::Area) {
+        for area in areas {
+            area.peak = with_now(area.peak, inside.areas.get(&area.key).copied().unwrap_or(0));
+            area.counted.peak = area.peak.map_or(0, |peak| peak.persons);
+        }
+    }
     let mut devices = ledger::availability(from, day, day)?;
     devices.sort_by(|a, b| a.share().total_cmp(&b.share()).then_with(|| a.device.cmp(&b.device)));
     Ok(DayReport {
         day,
         at: now,
         open,
-        in_site: open.then_some(in_site),
+        in_site: open.then_some(inside.site),
         site: Counted { peak: peak.map_or(0, |peak| peak.persons), ..site },
         peak,
         capacity: capacity_of(park),
-        by: by.collect::<Result<_, LedgerFault>>()?,
+        by,
         dwell: dwell(&ledger::dwell(from, day)?),
         availability: share(&devices),
         devices,

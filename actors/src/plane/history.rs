@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::Connection;
-use shanmen_rules::{Day, Park};
+use shanmen_rules::{AreaIx, Day, Park};
 
 use super::ControlPlane;
 use crate::{
@@ -37,9 +37,10 @@ impl ControlPlane {
 
     /// A business day; today's so far.
     pub async fn flow_day(&self, day: Day) -> Result<DayReport, Fault> {
+        let inside = self.inside();
         let (now, known) = (self.now(), self.0.known.clone());
         self.read_past(move |from, park| {
-            let mut told = history::day(from, park, day, now.at, now.in_site)?;
+            let mut told = history::day(from, park, day, now.at, &inside)?;
             let forecast = history::report(from, park, &mut known.lock(), day, now)?;
             told.forecast =
                 forecast.expected.as_ref().map(|one| history::told(one, forecast.error_percent));
@@ -120,6 +121,14 @@ impl ControlPlane {
     /// The business day that is going on.
     pub fn today(&self) -> Day {
         self.0.park.now().business_day(self.0.clock.now())
+    }
+
+    /// Persons inside now.
+    fn inside(&self) -> history::Inside {
+        let (park, occupancy) = (self.park(), &self.0.occupancy);
+        let areas = (0u16..).map(AreaIx).zip(park.areas()).skip(1);
+        let areas = areas.map(|(ix, area)| (area.id.to_string(), occupancy.persons(ix).inside));
+        history::Inside { site: history::in_site(&park, occupancy), areas: areas.collect() }
     }
 
     fn now(&self) -> history::Now {

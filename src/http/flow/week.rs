@@ -228,14 +228,14 @@ fn method() -> Name {
     Name {
         zh: "参照最近最多 8 个相同星期几(不足 2 个时参照最近 14 天):开园前取其平均入园人数,按今日与\
              当时同一时刻已售票人数之比调整(0.5 至 2 倍);开园后逐步改用“已入园人数 ÷ 往常此时已入园的\
-             比例”,往常半数游客已入园时完全采用。在园人数按往常每位入园游客对应的在园人数推算,当前偏差\
+             比例”,往常半数游客已入园时完全采用;开园较晚的日子从首位游客入园时算起。在园人数按往常每位入园游客对应的在园人数推算,当前偏差\
              在两小时内逐渐消除。误差为以往同一时刻所做预测与实际入园人数之差。"
             .to_owned(),
         en: "From up to 8 latest days of the same weekday (the last 14 days where there are fewer than \
              2): before the visitors come, their mean entries, scaled by the persons sold for today \
              against those sold by the same time then (½ to 2); from then on more and more the entries \
              so far divided by the share that has usually come by now, alone once half of the visitors \
-             have usually come. In the site: the usual persons for each entry; how far the count of now \
+             have usually come; a day that opened late is measured from its first entry on. In the site: the usual persons for each entry; how far the count of now \
              is off fades out within two hours. Errors: forecasts made by the same time of day against \
              the entries that came."
             .to_owned(),

@@ -264,7 +264,8 @@ fn three_years_of_a_park_of_60_lanes() {
         times.sort_by(f64::total_cmp);
         println!("{what}: median {:.1} ms, first {first:.1} ms", times[4]);
     };
-    let day_of = |day: Day| drop(history::day(&books, &park, day, at, 700).unwrap());
+    let inside = history::Inside { site: 700, ..history::Inside::default() };
+    let day_of = |day: Day| drop(history::day(&books, &park, day, at, &inside).unwrap());
     measure("flow/day, today", &|| day_of(DAY));
     measure("flow/day, two years ago", &|| day_of(DAY.plus(-730)));
     measure("its forecast, all read anew", &|| {
