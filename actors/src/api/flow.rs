@@ -156,7 +156,7 @@ pub struct DayReport {
     pub peak: Option<Peak>,
     /// What it bears now.
     pub capacity: Option<u32>,
-    /// By each dimension but the site, in the order of [`FlowBy::ALL`].
+    /// By each dimension but site and lane, in the order of [`FlowBy::ALL`].
     pub by: Vec<(FlowBy, Vec<Keyed>)>,
     /// How long those who left had stayed.
     pub dwell: Option<Dwell>,

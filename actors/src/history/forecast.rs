@@ -65,10 +65,10 @@ pub(crate) struct Outlook {
 
 /// The days to go by, of those on record before `today`.
 pub(crate) fn pick(today: Day, before: &[Before]) -> Vec<&Before> {
-    let mut some: Vec<&Before> =
+    let mut earlier: Vec<&Before> =
         before.iter().filter(|one| one.shape.day < today && 0 < one.shape.total()).collect();
-    some.sort_by_key(|one| std::cmp::Reverse(one.shape.day));
-    let same: Vec<&Before> = some
+    earlier.sort_by_key(|one| std::cmp::Reverse(one.shape.day));
+    let same: Vec<&Before> = earlier
         .iter()
         .copied()
         .filter(|one| one.shape.day.weekday() == today.weekday())
@@ -77,8 +77,8 @@ pub(crate) fn pick(today: Day, before: &[Before]) -> Vec<&Before> {
     if WEEKDAYS_ENOUGH <= same.len() {
         return same;
     }
-    some.truncate(ANY_DAYS);
-    some
+    earlier.truncate(ANY_DAYS);
+    earlier
 }
 
 /// What is expected; none without a day to go by.

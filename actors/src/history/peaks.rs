@@ -110,7 +110,7 @@ mod tests {
         note(60_000);
         let of = |tally: Tally| -> Vec<(FlowBy, i64, String, u32, u32)> {
             let cells = tally.cells.into_iter();
-            cells.map(|(k, c)| (k.by, k.minute, k.key.to_string(), c.peak, c.above)).collect()
+            cells.map(|(k, c)| (k.by, k.minute, k.id.to_string(), c.peak, c.above)).collect()
         };
         assert_eq!(
             of(peaks.take_before(&park, 1)),

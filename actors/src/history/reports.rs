@@ -1,7 +1,7 @@
 //! What is told of the past: series, a day, a fortnight, the heat map. Read from the books off all
 //! async threads; nothing here is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 use shanmen_protocols::time::UnixMs;
@@ -49,18 +49,22 @@ pub(crate) fn series(
     by: FlowBy,
     buckets: &Buckets,
 ) -> Result<FlowSeries, LedgerFault> {
-    let mut sums: BTreeMap<String, Vec<Cells>> = BTreeMap::new();
+    let mut sums: HashMap<String, Vec<Cells>> = HashMap::new();
     let empty = || vec![Cells::default(); buckets.starts.len()];
     for key in always(park, by) {
         sums.insert(key, empty());
     }
     ledger::minutes(from, by, buckets.begin(), buckets.end, &mut |row| {
         let place = buckets.place(row.minute);
-        let cells = sums.entry(row.key).or_insert_with(empty);
-        if let Some(cell) = place.and_then(|place| cells.get_mut(place)) {
+        if !sums.contains_key(row.key) {
+            sums.insert(row.key.to_owned(), empty());
+        }
+        let cells = sums.get_mut(row.key);
+        if let Some(cell) = cells.zip(place).and_then(|(cells, place)| cells.get_mut(place)) {
             cell.add(&row.cells);
         }
     })?;
+    let sums: BTreeMap<_, _> = sums.into_iter().collect();
     let told = sums.into_iter().map(|(key, cells)| Series {
         name: name_of(park, by, &key),
         key: if by == FlowBy::Site { park.site().id.to_string() } else { key },
@@ -115,7 +119,8 @@ pub(crate) fn day(
     };
     let peak = with_now(peaks(from, FlowBy::Site, begin, end)?.remove(""), inside.site);
     let site: Counted = ledger::sum_of(from, begin, end)?.into();
-    let by = FlowBy::ALL.into_iter().skip(1);
+    // Lanes are many, and asked for as a series.
+    let by = FlowBy::ALL.into_iter().filter(|by| !matches!(by, FlowBy::Site | FlowBy::Lane));
     let by = by.map(|by| Ok((by, keyed(from, park, by, begin, end)?)));
     let mut by = by.collect::<Result<Vec<_>, LedgerFault>>()?;
     for (_, areas) in by.iter_mut().filter(|(by, _)| *by == FlowBy::Area) {
@@ -179,7 +184,10 @@ fn peaks(
         if here.persons == 0 {
             return;
         }
-        let held = most.entry(row.key).or_insert(here);
+        let Some(held) = most.get_mut(row.key) else {
+            most.insert(row.key.to_owned(), here);
+            return;
+        };
         if held.persons < here.persons || (held.persons == here.persons && here.at < held.at) {
             *held = here;
         }

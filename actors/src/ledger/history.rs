@@ -44,10 +44,10 @@ pub(crate) struct MadeUp {
 }
 
 /// A row of the counts: the minute that it begins with, its key, what it counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CountRow {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CountRow<'r> {
     pub(crate) minute: i64,
-    pub(crate) key: String,
+    pub(crate) key: &'r str,
     pub(crate) cells: Cells,
 }
 

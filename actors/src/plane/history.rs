@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use rusqlite::Connection;
 use shanmen_rules::{AreaIx, Day, Park};
 
+use tokio::sync::watch;
+
 use super::ControlPlane;
 use crate::{
     api::{
         DayLine, DayReport, DeviceAvailability, Fault, FlowQuery, FlowSeries, ForecastReport,
         Heatmap, PastDay,
     },
-    history::{self, Buckets, Cells, Known, Shape},
+    history::{self, Buckets, Cells, Keeper, KeeperParts, Known, Peaks, Shape},
     ledger::{self, HistoryWrite, LedgerFault, MadeUp, Record},
     twin::fault,
 };
@@ -20,6 +22,22 @@ use crate::{
 const WEEKS_MAX: u8 = 52;
 
 impl ControlPlane {
+    /// From now on the history is kept.
+    pub(super) async fn keep_history(&self, peaks: Arc<Peaks>, stopped: watch::Receiver<bool>) {
+        let inner = &self.0;
+        let keeper = Keeper::new(KeeperParts {
+            park: inner.park.clone(),
+            occupancy: Arc::clone(&inner.occupancy),
+            peaks,
+            registry: Arc::clone(&inner.registry),
+            ledger: Arc::clone(&inner.ledger),
+            flow: inner.flow.clone(),
+            clock: inner.clock.clone(),
+            known: inner.known.clone(),
+        });
+        inner.watch.lock().await.push(tokio::spawn(keeper.run(stopped)));
+    }
+
     /// Counts of visitors over time.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use crate::{
     emergency::Emergency,
     enrolment::{self},
     flow::{Flow, FlowParts, Occupancy},
-    history::{Keeper, KeeperParts, Peaks, SharedKnown},
+    history::{Peaks, SharedKnown},
     intake::Intake,
     keys::Digest,
     ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
@@ -81,8 +81,7 @@ impl ControlPlane {
         let deltas = flow.deltas();
         let flow = flow.start(stage.side());
 
-        let relaxed = settings.durability == Durability::Relaxed;
-        let pool = start_pool(&live, &hot, &occupancy, &books, relaxed, &stage);
+        let pool = start_pool(&live, &hot, &occupancy, &books, settings.durability, &stage);
 
         let intake = Arc::new(Intake::new(site.clone(), clock.clone(), Arc::clone(&registry)));
         let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
@@ -108,26 +107,12 @@ impl ControlPlane {
             heartbeat_s: settings.heartbeat_s,
             lang: Lang::Zh,
         });
-        let mut recalled = start_twins(&shared, &intake, &stage)?;
-        let device = api_device(&clock)?;
-        let api = Twin::start_api(Arc::clone(&shared), device, &mut recalled, stage.arbiter(1));
+        let api = start_twins(&shared, &intake, &stage)?;
         let (stop, stopped) = watch::channel(false);
         let watch = Watch::new(Arc::clone(&shared), Arc::clone(&occupancy)).run(stopped.clone());
-        let known = SharedKnown::default();
-        let keeper = Keeper::new(KeeperParts {
-            park: live.clone(),
-            occupancy: Arc::clone(&occupancy),
-            peaks,
-            registry: Arc::clone(&registry),
-            ledger: Arc::clone(&ledger),
-            flow: flow.clone(),
-            clock: clock.clone(),
-            known: known.clone(),
-        });
-        let keeper = keeper.run(stopped.clone());
         let plane = Self(Arc::new(Inner {
             occupancy: Arc::clone(&occupancy),
-            known,
+            known: SharedKnown::default(),
             office: Office::open(OfficeParts {
                 park: live.clone(),
                 place,
@@ -161,9 +146,10 @@ impl ControlPlane {
             stop,
             logins: OnceLock::new(),
             building: tokio::sync::Mutex::default(),
-            watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch), tokio::spawn(keeper)]),
+            watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch)]),
         }));
         plane.look_through().await;
+        plane.keep_history(peaks, stopped.clone()).await;
         plane.serve_devices(stopped).await;
         plane.open_intake();
         Ok(plane)
@@ -229,7 +215,7 @@ fn start_pool(
     hot: &Arc<HotState>,
     occupancy: &Arc<Occupancy>,
     books: &Arc<dyn Ledger>,
-    relaxed: bool,
+    durability: Durability,
     stage: &Stage,
 ) -> Pool {
     let queue = Arc::clone(books);
@@ -238,7 +224,7 @@ fn start_pool(
         hot: Arc::clone(hot),
         occupancy: Arc::clone(occupancy),
         append: Arc::new(move |entry| queue.append(entry)),
-        relaxed,
+        relaxed: durability == Durability::Relaxed,
     };
     Pool::start(core, stage.arbiters())
 }
@@ -265,9 +251,13 @@ async fn start_link(
     })
 }
 
-/// Starts the twin of every device of the registry, with what the ledger recalls of each; gives
-/// what is left, for the twin of the program's callers.
-fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<Recalled, Fault> {
+/// Starts the twin of every device of the registry, with what the ledger recalls of each; what is
+/// left is for the twin of the program's callers, which it gives.
+fn start_twins(
+    shared: &Arc<Shared>,
+    intake: &Intake,
+    stage: &Stage,
+) -> Result<actix::Addr<Twin>, Fault> {
     let now = shared.clock.now();
     let mut recalled = Recalled::read(&*shared.ledger, now).map_err(fault)?;
     let site = &shared.park.full().site().id.clone();
@@ -278,7 +268,8 @@ fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<R
             intake.add(id, twin);
         }
     }
-    Ok(recalled)
+    let device = api_device(&shared.clock)?;
+    Ok(Twin::start_api(Arc::clone(shared), device, &mut recalled, stage.arbiter(1)))
 }
 
 /// What a start reads.

@@ -108,8 +108,8 @@ fn fill_peaks(books: &Connection) -> Result<(), LedgerFault> {
         if CELLS_AT_ONCE < tally.cells.len() {
             write_tally(books, &std::mem::take(&mut tally))?;
         }
-        for one in moves_of(row, 2)?.iter() {
-            inside.change(one, &places);
+        for one in &moves_of(row, 2)? {
+            inside.change(*one, &places);
         }
     }
     inside.tell(&mut tally);
@@ -161,7 +161,7 @@ impl<'p> Inside<'p> {
         }
     }
 
-    fn change(&mut self, one: &shanmen_rules::Movement, places: &Places) {
+    fn change(&mut self, one: shanmen_rules::Movement, places: &Places) {
         let count = u32::from(one.persons);
         for n in places.entered_numbers(one.to, one.from) {
             self.now[n] = self.now[n].saturating_sub(count);

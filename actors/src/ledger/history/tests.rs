@@ -50,8 +50,8 @@ fn older(books: &Connection, begin: i64) {
     let ticket = [7_u8; 16];
     books.execute("INSERT INTO tickets VALUES (?, x'00')", [ticket]).unwrap();
     let went = |n: i64, minute: i64, lane: u8, direction: u8, from: u16, to: u16, count: u16| {
-        let moved = Movement { from: AreaIx(from), to: AreaIx(to), persons: count, reentry: false };
-        let moves = if count == 0 { vec![] } else { vec![moved] };
+        let walk = Movement { from: AreaIx(from), to: AreaIx(to), persons: count, reentry: false };
+        let moves = if count == 0 { vec![] } else { vec![walk] };
         let given = params![
             n,
             (begin + minute) * 60_000,
@@ -249,7 +249,7 @@ fn three_years_of_a_park_of_60_lanes() {
     years(&mut books, park.calendar(), 3 * 365);
     books.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     let bytes = std::fs::metadata(folder.path().join("ledger.sqlite")).unwrap().len();
-    println!("written in {:.1} s, {:.0} MB", watch.seconds(), bytes as f64 / 1e6);
+    println!("written in {:.1} s, {} MB", watch.seconds(), bytes / 1_000_000);
     let at = moment_of(turn_minute(park.calendar(), DAY) + 15 * 60);
     let now = history::Now { at, in_site: 700, sold: 100 };
     let measure = |what: &str, work: &dyn Fn()| {
