@@ -78,8 +78,7 @@ impl ControlPlane {
             occupancy.reserve_anyway(&park, &grant.open.admission, clock.now());
             hot.open(grant);
         }
-        let deltas = flow.deltas();
-        let flow = flow.start(stage.side());
+        let (deltas, flow) = (flow.deltas(), flow.start(stage.side()));
 
         let pool = start_pool(&live, &hot, &occupancy, &books, settings.durability, &stage);
 
