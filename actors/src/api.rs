@@ -31,7 +31,8 @@ pub use duty::{CommandQuery, DeviceEvent, FoundTicket, LookUp};
 pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
 pub use flow::{
     Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery,
-    FlowSeries, ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, Peak, Series,
+    FlowSeries, ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, PastCount,
+    PastDay, Peak, Series,
 };
 pub use orders::{LoggedIn, Logins};
 pub use people::{BlockedPerson, SwipeQuery, SwipeView};

@@ -4,7 +4,10 @@
 //! the control plane's. Called by the managers' page and by whoever wants the numbers.
 
 pub(super) mod day;
+pub(super) mod export;
 pub(super) mod series;
+mod table;
+pub(super) mod week;
 
 use serde::Serialize;
 use shanmen_actors::api::{FlowBy, Peak};

@@ -11,6 +11,7 @@ mod durability;
 mod feed;
 mod foreign;
 mod handheld;
+mod history;
 mod http;
 mod lists;
 mod offline;

@@ -113,7 +113,7 @@ fn next(calendar: &Calendar, start: i64, step: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use jiff::{civil::date, tz::TimeZone};
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     use super::*;

@@ -23,8 +23,8 @@ use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
 pub(crate) use history::{
-    ByKey, CountRow, ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts,
-    minutes, oldest_minute, sum_of,
+    ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts, minutes,
+    oldest_minute, sum_of,
 };
 pub(crate) use record::{
     After, AlarmRow, Answer, AnswerTo, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
