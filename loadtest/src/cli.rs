@@ -16,6 +16,7 @@ use self::place::{Place, stage};
 use crate::{
     callers,
     echo::{self, Form, Responder},
+    feed,
     run::{self, Limits, Options},
 };
 
@@ -80,6 +81,8 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Viewers at the feed, and whether the gates notice.
+    Feed(feed::Wanted),
     /// The echo's own process.
     #[command(hide = true)]
     EchoBroker {
@@ -208,6 +211,7 @@ async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
             };
             callers::run(options, stage(&place, gates.into()).await?, out).await
         }
+        Command::Feed(wanted) => feed::run(wanted, out).await,
         Command::EchoBroker { responder, qos, answer_bytes } => {
             let (lanes, question_bytes, facts) = (0, 0, false);
             let form = Form { lanes, qos, responder, question_bytes, answer_bytes, facts };

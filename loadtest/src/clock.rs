@@ -37,3 +37,10 @@ pub fn seconds_of(ns: u64) -> f64 {
 pub fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+/// Milliseconds since 1970, UTC.
+#[expect(clippy::disallowed_methods, reason = "this is the clock file")]
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

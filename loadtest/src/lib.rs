@@ -16,6 +16,7 @@
 //! | [`setup`] | login, enrolment, tickets |
 //! | [`run`] | the measured run, alone or interleaved with the echo |
 //! | [`callers`] | admissions over HTTP |
+//! | [`feed`] | viewers at the feed beside the visitors |
 //! | [`figures`] | histograms and what is read from them |
 //! | [`usage`], [`metrics`] | what the server process used, and what it says of itself |
 //! | [`report`] | tables and JSON |
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod drivers;
 pub mod echo;
+pub mod feed;
 pub mod figures;
 pub mod fleet;
 pub mod http;
