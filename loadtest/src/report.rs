@@ -99,11 +99,13 @@ fn company(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
         let q = viewed.age;
         writeln!(
             out,
-            "viewers       {} saw {} frames; from commit to glass p50 {:.0} ms, p99 {:.0} ms",
+            "viewers       {} saw {} frames; from commit to glass p50 {:.0} ms, p99 {:.0} ms; inside \
+             and gates at most {} apart in a frame",
             viewed.viewers,
             viewed.frames,
             ms(q.p50_us),
-            ms(q.p99_us)
+            ms(q.p99_us),
+            viewed.apart_max
         )?;
     }
     for fault in &outcome.suffered {

@@ -10,13 +10,18 @@ use std::{
 };
 
 use anyhow::Context as _;
+use serde::Deserialize;
+use serde_json::Value;
 use shanmen_devices::{handheld::HandheldConfig, turnstile::BrokerAddress};
 use shanmen_protocols::{
     device::OfflineMode,
     feed::Snapshot,
     ids::{LaneId, SiteId},
 };
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Stage;
@@ -33,8 +38,8 @@ use crate::{
     viewers::Viewers,
 };
 
-/// The lists that a lane needs which admits signed codes alone; with `tickets` it needs all.
-const LISTS_SIGNED: &[&str] = &["deny", "keys", "park"];
+/// How long the lists may take to be at every lane that decides alone.
+const LISTS_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// A server process that can be ended and started again under load.
 pub(super) struct Running {
@@ -124,6 +129,12 @@ impl World {
         let crew = Crew { turnstiles, hands, walk };
         let fleet = Fleet::start(clock, crew, shutdown).await?;
         fleet.add_tickets(codes, tickets);
+        if scenario.devices.offline != OfflineMode::Deny && !switches.of_lanes.is_empty() {
+            let lanes = target.lanes(scenario.lanes).await?;
+            let alone = switches.of_lanes.keys().map(|lane| &lanes[*lane]);
+            let held = hold_lists(&target, alone.collect());
+            timeout(LISTS_TIMEOUT, held).await.context("not all lanes have their lists")??;
+        }
         let server_away = Arc::new(AtomicBool::new(false));
         let viewers = match scenario.company.viewers {
             0 => None,
@@ -247,11 +258,32 @@ async fn enrol(
         config.agent.settings.offline.policy = offline;
         config.agent.lists = match offline {
             OfflineMode::Deny => &[],
-            OfflineMode::Signed => LISTS_SIGNED,
-            OfflineMode::List | OfflineMode::Open => shanmen_devices::offline::LISTS,
+            OfflineMode::List | OfflineMode::Signed | OfflineMode::Open => {
+                shanmen_devices::offline::LISTS
+            }
         };
     });
     enrolled.await
+}
+
+/// Waits until each of these lanes holds all lists: without them it could decide nothing alone.
+async fn hold_lists(target: &Target, lanes: Vec<&LaneId>) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Device {
+        lists: BTreeMap<String, Value>,
+    }
+    let mut connection = target.connect().await?;
+    for lane in lanes {
+        let path = format!("/api/v1/devices/{lane}");
+        loop {
+            let device: Device = connection.get(&path).await?;
+            if device.lists.len() >= shanmen_devices::offline::LISTS.len() {
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+    Ok(())
 }
 
 async fn attend(
