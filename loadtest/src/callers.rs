@@ -113,7 +113,11 @@ struct Tally {
 }
 
 /// Runs all stages, reports to `out`; true when nothing was broken.
-pub async fn run(options: Options, stage: Stage, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
+pub async fn run(
+    options: Options,
+    stage: Stage,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<bool> {
     let Stage { target, server } = stage;
     let total = options.presentations.saturating_mul(options.callers.len());
     let moments: Vec<_> = (0..u64::try_from(total)?).map(|n| (n * PLAN_STEP_NS, 0)).collect();

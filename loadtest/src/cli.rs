@@ -277,12 +277,7 @@ async fn measured(
     run::run(options, stage(place, &size).await?, out).await
 }
 
-fn options(
-    scenario: Scenario,
-    load: &Load,
-    echo: Option<Responder>,
-    limits: Limits,
-) -> Options {
+fn options(scenario: Scenario, load: &Load, echo: Option<Responder>, limits: Limits) -> Options {
     Options {
         scenario,
         rounds: load.rounds,

@@ -271,7 +271,11 @@ impl Fleet {
     pub fn fault(&self, lanes: &[usize], on: bool) {
         for &lane in lanes {
             let faults = &self.lanes[lane].faults;
-            if on { faults.fetch_add(1, Relaxed) } else { faults.fetch_sub(1, Relaxed) };
+            if on {
+                faults.fetch_add(1, Relaxed)
+            } else {
+                faults.fetch_sub(1, Relaxed)
+            };
         }
     }
 

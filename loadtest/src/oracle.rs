@@ -20,8 +20,8 @@ use shanmen_protocols::{
     reason::Reason,
 };
 
-use self::trail::{Trail, What};
 pub use self::counts::{Counts, compare};
+use self::trail::{Trail, What};
 use crate::{clock::Clock, plan::Visit};
 
 /// How many broken expectations are kept in words; all are counted.

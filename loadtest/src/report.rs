@@ -60,6 +60,9 @@ pub fn run(outcome: &Outcome, out: &mut dyn Write) -> anyhow::Result<()> {
         outcome.planned, outcome.queue_longest
     )?;
     used(out, "server", outcome.server, answered)?;
+    if scenario.ends_server() {
+        writeln!(out, "              (the server's figures here and below: since its last start)")?;
+    }
     used(out, "fleet", outcome.fleet, answered)?;
     told(out, outcome)?;
     let d = &outcome.devices;

@@ -74,9 +74,7 @@ pub async fn run(trial: Trial, stage: Stage, out: &mut dyn Write) -> anyhow::Res
     let _stops = shutdown.clone().drop_guard();
     let seconds = || crate::clock::seconds_of(clock.ns());
     let own = || usage::of(std::process::id()).map_or(0.0, |usage| usage.rss_mib);
-    let mib = |server: &Server| {
-        server.pid().and_then(usage::of).map_or(0.0, |usage| usage.rss_mib)
-    };
+    let mib = |server: &Server| server.pid().and_then(usage::of).map_or(0.0, |usage| usage.rss_mib);
     let mut told = Rested { lanes: trial.lanes, ..Rested::default() };
     let most = usize::try_from(trial.scans)? * usize::try_from(BACK_TIMEOUT.as_secs())?;
     let persons = vec![1; most.min(20_000)];
@@ -196,7 +194,11 @@ fn report(
         told.server_kib_a_lane,
         told.server_cpu_at_rest
     )?;
-    writeln!(out, "load test     {:.0} MiB: {:.1} KiB a device", told.own_mib, told.own_kib_a_lane)?;
+    writeln!(
+        out,
+        "load test     {:.0} MiB: {:.1} KiB a device",
+        told.own_mib, told.own_kib_a_lane
+    )?;
     let (back, scans) = (told.back_s, told.scans);
     writeln!(
         out,

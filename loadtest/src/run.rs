@@ -1,9 +1,9 @@
 //! The measured run: a scenario's visitors at the lanes, alone or interleaved with the echo (echo,
 //! run, echo, run …), so that both meet the same machine in the same minutes.
 
+mod bench;
 mod outcome;
 mod play;
-mod bench;
 mod rounds;
 mod segment;
 mod sizes;
@@ -14,14 +14,14 @@ use std::{io::Write, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use self::{play::Play, rounds::Rounds, segment::Segment, world::World};
 pub use self::{
+    bench::Bench,
     outcome::{Limits, Options, Outcome, Told},
     play::Suffered,
-    bench::Bench,
     segment::{SegmentLine, Used},
     world::size,
 };
+use self::{play::Play, rounds::Rounds, segment::Segment, world::World};
 use crate::{
     arrivals::{moments, poisson},
     clock::Clock,
@@ -54,8 +54,7 @@ pub async fn run(
     let scenario = &options.scenario;
     limits::enough(scenario.lanes + scenario.company.viewers + scenario.company.kiosks)?;
     let load_before = usage::machine_load();
-    let plan =
-        plan(&moments(&scenario.phases, scenario.seed), &Rules::of(scenario), scenario.seed);
+    let plan = plan(&moments(&scenario.phases, scenario.seed), &Rules::of(scenario), scenario.seed);
     let shutdown = CancellationToken::new();
     let _stops = shutdown.clone().drop_guard();
     let preloaded = preload::tickets(options.preload, &mut stage).await?;

@@ -18,7 +18,7 @@ use crate::{
     limits, oracle,
     plan::{Rules, plan},
     progress,
-    run::{self, Limits, Options, Bench, Stage},
+    run::{self, Bench, Limits, Options, Stage},
     scenario::Scenario,
 };
 

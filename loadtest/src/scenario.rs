@@ -203,6 +203,7 @@ impl Scenario {
         }
         for fault in &mut self.faults {
             fault.at_s /= speed;
+            fault.for_s /= speed;
         }
         self.from_s /= speed;
         self.stay_s = self.stay_s.map(|stay_s| stay_s / speed);

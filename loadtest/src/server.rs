@@ -89,15 +89,10 @@ pub fn program() -> Option<PathBuf> {
 impl Server {
     /// Starts `program` with a park of this size, and waits until it is ready. `broker`: an outside
     /// one, as `mqtt://user:password@host:1883`, in place of its own.
-    pub async fn start(
-        program: &Path,
-        size: &Size,
-        broker: Option<&str>,
-    ) -> anyhow::Result<Self> {
+    pub async fn start(program: &Path, size: &Size, broker: Option<&str>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("shanmen-loadtest-").tempdir()?;
         fs::write(folder.path().join("park.toml"), park::config(size, clock::unix_s()))?;
-        let nowhere =
-            Addresses { http: "127.0.0.1:0".to_owned(), mqtt: "127.0.0.1:0".to_owned() };
+        let nowhere = Addresses { http: "127.0.0.1:0".to_owned(), mqtt: "127.0.0.1:0".to_owned() };
         let child = spawn(program, folder.path(), &nowhere, broker)?;
         let mut server = Self {
             child,

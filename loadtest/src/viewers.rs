@@ -181,7 +181,8 @@ impl Shared {
     ) -> anyhow::Result<()> {
         let mut last: Option<u64> = None;
         loop {
-            let message = timeout(SILENCE_MAX, socket.next()).await.context("the feed is silent")?;
+            let message =
+                timeout(SILENCE_MAX, socket.next()).await.context("the feed is silent")?;
             let text = match message {
                 Some(Ok(Message::Text(text))) => text,
                 Some(Ok(Message::Close(_))) | None => bail!("the feed ended"),

@@ -75,8 +75,12 @@ pub(super) fn chart(axes: &Axes<'_>, lines: &[Line]) -> String {
     let marks = axes.marks.clone().unwrap_or_else(|| seconds().collect());
     for (x, text) in marks.into_iter().filter(|(x, _)| min_x <= *x && *x <= max_x) {
         let (x, y) = (at_x(x), HEIGHT - 10.0);
-        write!(svg, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", escaped(&text))
-            .ok();
+        write!(
+            svg,
+            "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>",
+            escaped(&text)
+        )
+        .ok();
     }
     for (line, n) in lines.iter().zip(0_u32..) {
         let points: Vec<String> = thinned(&line.points)
@@ -194,6 +198,9 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(["0.25", "3.1", "120", "12 k"], [0.25, 3.1, 120.4, 12_000.0].map(number).as_slice());
+        assert_eq!(
+            ["0.25", "3.1", "120", "12 k"],
+            [0.25, 3.1, 120.4, 12_000.0].map(number).as_slice()
+        );
     }
 }

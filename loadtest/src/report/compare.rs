@@ -45,7 +45,14 @@ pub fn compare(
     let (run_a, run_b) = (read(a)?, read(b)?);
     let rows = rows(&run_a, &run_b);
     let names = [a, b].map(|path| path.display().to_string());
-    writeln!(out, "a: {} ({})\nb: {} ({})\n", names[0], scenario(&run_a), names[1], scenario(&run_b))?;
+    writeln!(
+        out,
+        "a: {} ({})\nb: {} ({})\n",
+        names[0],
+        scenario(&run_a),
+        names[1],
+        scenario(&run_b)
+    )?;
     writeln!(out, "{:<38} {:>12} {:>12} {:>8}", "", "a", "b", "b ÷ a")?;
     for row in &rows {
         let name = format!("{}, {}", row.name, row.unit);

@@ -46,11 +46,8 @@ pub fn page(run: &Value) -> String {
     let scenario = &run["options"]["scenario"];
     let name = scenario["name"].as_str().unwrap_or("run");
     let about = scenario["about"].as_str().unwrap_or("");
-    let mut body = format!(
-        "<h1>Load test: {}</h1><p class=\"about\">{}</p>",
-        escaped(name),
-        escaped(about)
-    );
+    let mut body =
+        format!("<h1>Load test: {}</h1><p class=\"about\">{}</p>", escaped(name), escaped(about));
     body.push_str(&verdict(run));
     body.push_str(&table(run));
     body.push_str(&over_time(run));
@@ -64,7 +61,9 @@ fn verdict(run: &Value) -> String {
     let counts = &run["counts"];
     let count = |name: &str| number(counts[name].as_f64().unwrap_or(0.0));
     let mut text = match broken {
-        0 => "<p class=\"verdict\">Every answer and every count was as the oracle expects".to_owned(),
+        0 => {
+            "<p class=\"verdict\">Every answer and every count was as the oracle expects".to_owned()
+        }
         n => format!("<p class=\"verdict bad\"><strong>{n} broken expectations</strong>"),
     };
     write!(text, ": {} entries, {} exits.</p>", count("entries"), count("exits")).ok();
@@ -88,8 +87,9 @@ pub(super) const ROWS: [(&str, &str); 6] = [
 ];
 
 fn table(run: &Value) -> String {
-    let mut text = "<table><tr><th>milliseconds<th>count<th>p50<th>p90<th>p99<th>p99.9<th>longest</tr>"
-        .to_owned();
+    let mut text =
+        "<table><tr><th>milliseconds<th>count<th>p50<th>p90<th>p99<th>p99.9<th>longest</tr>"
+            .to_owned();
     for (name, place) in ROWS {
         let Some(row) = run.pointer(place) else { continue };
         if row["count"].as_u64().unwrap_or(0) == 0 {
@@ -161,10 +161,7 @@ fn over_time(run: &Value) -> String {
             "Processor",
             "% of one core",
             false,
-            vec![
-                line(run, "server", "server_cpu", 1.0),
-                line(run, "load test", "own_cpu", 1.0),
-            ],
+            vec![line(run, "server", "server_cpu", 1.0), line(run, "load test", "own_cpu", 1.0)],
         ),
         ("Memory of the server", "MiB", false, vec![line(run, "server", "server_mib", 1.0)]),
     ];
@@ -183,9 +180,8 @@ pub(super) fn by_percentile(runs: &[(&str, &Value)]) -> String {
         .iter()
         .map(|(name, run)| {
             let points = run["percentiles"].as_array().into_iter().flatten();
-            let points = points.filter_map(|point| {
-                Some((place(point[0].as_f64()?), point[1].as_f64()? / 1000.0))
-            });
+            let points = points
+                .filter_map(|point| Some((place(point[0].as_f64()?), point[1].as_f64()? / 1000.0)));
             Line { name: (*name).to_owned(), points: points.collect() }
         })
         .collect();

@@ -6,12 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Options, Segment, Stage, World, segment::PATIENCE, verdict};
 use crate::{
-    clock::Clock,
-    figures::Quantiles,
-    fleet::Fleet,
-    oracle::Broken,
-    plan::Plan,
-    scenario::Scenario,
+    clock::Clock, figures::Quantiles, fleet::Fleet, oracle::Broken, plan::Plan, scenario::Scenario,
     setup::Target,
 };
 

@@ -1,7 +1,10 @@
 //! Faults as a scenario names them, at their moments.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::{AtomicBool, Ordering::Relaxed}},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -92,7 +95,8 @@ impl Play {
     pub(super) async fn end(mut self) -> Vec<Suffered> {
         self.over.cancel();
         while self.running.join_next().await.is_some() {}
-        let mut told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut told =
+            std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
         told.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         told
     }

@@ -94,8 +94,7 @@ pub(super) struct World {
 fn attendants(scenario: &Scenario) -> Vec<(usize, usize)> {
     let mut all = Vec::new();
     for (n, fault) in scenario.faults.iter().enumerate() {
-        let gates: Vec<usize> =
-            fault.hits(scenario.lanes).into_iter().map(park::gate_of).collect();
+        let gates: Vec<usize> = fault.hits(scenario.lanes).into_iter().map(park::gate_of).collect();
         all.extend(gates.iter().cycle().take(fault.handhelds).map(|gate| (*gate, n)));
     }
     all
@@ -173,8 +172,7 @@ impl World {
             set_pauses(scenario, &mut agent);
             agents.push(agent);
         }
-        let every =
-            Duration::try_from_secs_f64(scenario.company.kiosk_every_s).unwrap_or_default();
+        let every = Duration::try_from_secs_f64(scenario.company.kiosk_every_s).unwrap_or_default();
         Kiosks::start(clock, agents, every, &self.fleet, &self.server_away, shutdown).await
     }
 
