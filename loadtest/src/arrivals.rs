@@ -130,7 +130,7 @@ mod tests {
     fn a_day_without_visitors_at_night_has_none_then() {
         let day = Phase { curve: vec![0.0, 0.0, 100.0, 0.0, 0.0], ..Phase::steady(40.0, 0.0) };
         let all = moments(&[day], 4);
-        let night = |at_ns: u64| at_ns < 10_000_000_000 || 30_000_000_000 < at_ns;
+        let night = |at_ns: u64| !(10_000_000_000..=30_000_000_000).contains(&at_ns);
         assert!(all.len() > 800 && !all.iter().any(|(at_ns, _)| night(*at_ns)));
     }
 }

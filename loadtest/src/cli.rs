@@ -302,7 +302,7 @@ impl Load {
 
     /// A scenario, as far as the command line leaves it as it is.
     fn play(&self, scenario: Scenario, speed: Option<f64>, from: Option<f64>) -> Scenario {
-        let scenario = self.with(scenario).faster(speed.unwrap_or(1.0));
+        let scenario = self.with(scenario.faster(speed.unwrap_or(1.0)));
         match (from, self.seconds) {
             (None, None) => scenario,
             (from, seconds) => {

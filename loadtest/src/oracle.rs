@@ -75,6 +75,7 @@ impl At {
 }
 
 /// A ticket as the oracle knows it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the ticket")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Ticket {
     /// Which class: an index into the park's.
@@ -161,7 +162,7 @@ impl Oracle {
 
     /// One more ticket, for so many persons, of this class; its number.
     pub fn add(&mut self, persons: u16, class: u8) -> usize {
-        self.tickets.push(Ticket { persons, class, ..Ticket::default() });
+        self.tickets.push(Ticket { class, persons, ..Ticket::default() });
         self.tickets.len() - 1
     }
 

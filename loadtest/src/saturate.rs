@@ -2,7 +2,8 @@
 //! rounds, beside the raw echo at that rate.
 //!
 //! Rates grow by half until one is not held, then the gap is halved a few times. A rate is held
-//! when its p99 from the intended moment is within the bound and nothing was broken.
+//! when its p99 from the intended moment is within the bound and nothing was broken; one that is
+//! not gets a second round.
 
 use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
@@ -27,6 +28,9 @@ const GROWTH: f64 = 1.5;
 
 /// How often the gap between held and not held is halved.
 const HALVINGS: u32 = 4;
+
+/// The lowest rate that is tried, a second.
+const RATE_MIN: f64 = 10.0;
 
 /// The highest rate that is tried, a second.
 const RATE_MAX: f64 = 60_000.0;
@@ -70,28 +74,31 @@ pub async fn run(search: Search, stage: Stage, out: &mut dyn Write) -> anyhow::R
     let mut rate = search.from;
     let mut halved = 0;
     while halved < HALVINGS && rate <= RATE_MAX {
-        let one = at(&search, rate, &rounds).await?;
+        let mut one = at(&search, rate, &rounds).await?;
         tried.push(one);
+        if !one.held {
+            // A single stall of the machine is not the server's limit.
+            one = at(&search, rate, &rounds).await?;
+            tried.push(one);
+        }
         if one.held {
             held = rate;
         } else {
             failed = rate;
         }
-        rate = match failed.is_finite() {
-            false => rate * GROWTH,
-            true if held == 0.0 && rate > 10.0 => rate / GROWTH,
-            true if held == 0.0 => break,
-            true => {
-                halved += 1;
-                f64::midpoint(held, failed)
-            }
+        rate = if failed.is_infinite() {
+            rate * GROWTH
+        } else if held > 0.0 {
+            halved += 1;
+            f64::midpoint(held, failed)
+        } else if rate > RATE_MIN {
+            rate / GROWTH
+        } else {
+            break;
         };
     }
     let (broken, words) = rounds.close(&shutdown).await?;
-    let echo = match held > 0.0 {
-        true => Some(echo(&search, held).await?),
-        false => None,
-    };
+    let echo = if held > 0.0 { Some(echo(&search, held).await?) } else { None };
     report(&search, (held, &tried, echo), (broken, &words), out)?;
     Ok(held > 0.0 && broken == 0)
 }

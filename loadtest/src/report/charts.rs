@@ -36,7 +36,8 @@ pub(super) struct Axes<'a> {
 
 /// A chart as a figure with its legend; nothing where no line has a point.
 pub(super) fn chart(axes: &Axes<'_>, lines: &[Line]) -> String {
-    let good = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
+    // A second without an answer has no latency: on a logarithmic axis 0 is no point.
+    let good = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite() && (!axes.log || *y > 0.0);
     let all: Vec<(f64, f64)> =
         lines.iter().flat_map(|line| line.points.iter().filter(good)).copied().collect();
     if all.is_empty() {
@@ -84,9 +85,9 @@ pub(super) fn chart(axes: &Axes<'_>, lines: &[Line]) -> String {
     }
     for (line, n) in lines.iter().zip(0_u32..) {
         let points: Vec<String> = thinned(&line.points)
-            .into_iter()
-            .filter(|(x, y)| x.is_finite() && y.is_finite())
-            .map(|(x, y)| format!("{:.1},{:.1}", at_x(x), at_y(y)))
+            .iter()
+            .filter(good)
+            .map(|&(x, y)| format!("{:.1},{:.1}", at_x(x), at_y(y)))
             .collect();
         write!(svg, "<polyline class=\"l{n}\" points=\"{}\"/>", points.join(" ")).ok();
     }

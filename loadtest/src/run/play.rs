@@ -120,10 +120,7 @@ impl Actor {
         progress::note(&format!("fault: {:?} of {} lanes", self.fault.kind, lanes.len()));
         let back = self.happens(&lanes).await;
         let over_s = self.at_s();
-        let back = match back {
-            true => self.all_back(&lanes).await,
-            false => Quantiles::default(),
-        };
+        let back = if back { self.all_back(&lanes).await } else { Quantiles::default() };
         let count = lanes.len();
         progress::note(&format!("fault: {:?} is over, {count} lanes are back", self.fault.kind));
         let told = Suffered { kind: self.fault.kind, at_s, lanes: count, over_s, back };

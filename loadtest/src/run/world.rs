@@ -223,16 +223,15 @@ impl Switches {
         let mut of_faults = vec![Vec::new(); scenario.faults.len()];
         let mut of_lanes = BTreeMap::new();
         for (lane, faults) in faults_of {
-            let switch = match made.get(&faults) {
-                Some(switch) => Arc::clone(switch),
-                None => {
-                    let switch = Arc::new(Switch::before(broker, shutdown).await?);
-                    for &fault in &faults {
-                        of_faults[fault].push(Arc::clone(&switch));
-                    }
-                    made.insert(faults, Arc::clone(&switch));
-                    switch
+            let switch = if let Some(switch) = made.get(&faults) {
+                Arc::clone(switch)
+            } else {
+                let switch = Arc::new(Switch::before(broker, shutdown).await?);
+                for &fault in &faults {
+                    of_faults[fault].push(Arc::clone(&switch));
                 }
+                made.insert(faults, Arc::clone(&switch));
+                switch
             };
             of_lanes.insert(lane, switch);
         }
