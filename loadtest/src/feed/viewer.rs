@@ -203,7 +203,7 @@ async fn watch(
             if manner == Manner::Good {
                 count(&shared.frames, 1);
                 count(&shared.bytes, text.len() as u64);
-                let lag_ms = clock::unix_ms().saturating_sub(head.at_ms);
+                let lag_ms = clock::unix_ms().unsigned_abs().saturating_sub(head.at_ms);
                 let lag = &shared.lag[number % SHARDS];
                 lag.lock().unwrap_or_else(PoisonError::into_inner).record(lag_ms * 1_000_000);
             }
