@@ -7,6 +7,7 @@
 
 mod fleet;
 mod office;
+mod past;
 mod staff;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -59,6 +60,7 @@ pub async fn start(
 ) -> anyhow::Result<(Demo, Login)> {
     let login = Login { user: USER.to_owned(), password: first_login::password()? };
     first_login::put(plane, passwords, &login, &ROLES).await?;
+    past::fill(plane).await.context("the demo's past was not written")?;
     let lanes = fleet::enrolled(plane, data).await.context("the demo's fleet did not enrol")?;
     let (host, port) = plane.broker_address();
     let stop = CancellationToken::new();

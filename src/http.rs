@@ -215,6 +215,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(audit::list))
         .routes(routes!(flow::series::list))
         .routes(routes!(flow::day::show))
+        .routes(routes!(flow::week::week))
+        .routes(routes!(flow::week::heatmap))
+        .routes(routes!(flow::week::forecast))
+        .routes(routes!(flow::export::file))
 }
 
 /// JSON that is there already.

@@ -30,8 +30,9 @@ pub use capacity::{CapacityView, OverrideView};
 pub use duty::{CommandQuery, DeviceEvent, FoundTicket, LookUp};
 pub use fleet::{CommandRequest, CommandState, CommandView, ConfigView, EmergencyView, Reported};
 pub use flow::{
-    Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery, FlowSeries,
-    ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, Peak, Series,
+    Counted, DayLine, DayReport, DeviceAvailability, Dwell, Expected, FlowBy, FlowQuery,
+    FlowSeries, ForecastError, ForecastReport, HeatCell, Heatmap, Keyed, LastWeek, PastCount,
+    PastDay, Peak, Series,
 };
 pub use orders::{LoggedIn, Logins};
 pub use people::{BlockedPerson, SwipeQuery, SwipeView};

@@ -3,7 +3,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use shanmen_protocols::{code::Claims, device::CredentialKind, ids::{Channel, TicketId}, time::UnixMs};
+use shanmen_protocols::{
+    code::Claims,
+    device::CredentialKind,
+    ids::{Channel, TicketId},
+    time::UnixMs,
+};
 use shanmen_rules::{Day, IssueTerms, Park, Status, TicketState, credential};
 use tokio::sync::oneshot;
 

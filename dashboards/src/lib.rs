@@ -15,6 +15,7 @@ mod glass;
 mod guard;
 mod hub;
 mod limits;
+mod metered;
 mod packed;
 mod pages;
 mod session;

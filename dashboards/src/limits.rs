@@ -1,4 +1,8 @@
 //! Every bound of the feed, with the reason for its size. Set once at [`start`](crate::start).
+//!
+//! They bound its memory too: the frames of the ring, which all viewers share, and for each viewer
+//! what it may send at once, twice (as it comes, and as a message), and what the socket itself has
+//! to say. A viewer that does not read holds no frames but those in the kernel's own buffer.
 
 use std::time::Duration;
 
@@ -38,6 +42,16 @@ pub struct Limits {
     pub resync_timeout: Duration,
     /// The least time between two such requests.
     pub resync_gap: Duration,
+}
+
+impl Limits {
+    /// The most bytes that a viewer may send between two pings: all the messages that it may send
+    /// in that time at their largest.
+    pub(crate) fn inbound_bytes_per_ping(&self) -> usize {
+        let windows = self.ping_every.as_secs() / self.inbound_window.as_secs().max(1) + 1;
+        let messages = u64::from(self.inbound_max).saturating_mul(windows);
+        usize::try_from(messages).unwrap_or(usize::MAX).saturating_mul(self.inbound_max_bytes)
+    }
 }
 
 impl Default for Limits {

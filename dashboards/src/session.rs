@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Hub, Limits, Pass, glass::ReadyFrame, watch};
+use crate::{Hub, Limits, Pass, glass::ReadyFrame, metered::Metered, watch};
 
 /// What a viewer may say.
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ impl End {
 
 /// Serves one viewer until it is over. `pass` let it in, `seat` is its place among the viewers.
 pub(crate) async fn run<S>(
-    mut socket: WebSocketStream<S>,
+    mut socket: WebSocketStream<Metered<S>>,
     hub: &Hub,
     pass: &Pass,
     seat: OwnedSemaphorePermit,
@@ -113,7 +113,7 @@ pub(crate) async fn run<S>(
     viewers.decrement(1);
 }
 
-async fn serve<S>(socket: &mut WebSocketStream<S>, hub: &Hub, pass: &Pass) -> End
+async fn serve<S>(socket: &mut WebSocketStream<Metered<S>>, hub: &Hub, pass: &Pass) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -152,6 +152,9 @@ where
             _ = ping.tick() => {
                 if !pass() {
                     return End::Over;
+                }
+                if limits.inbound_bytes_per_ping() < socket.get_mut().taken_bytes() {
+                    return End::TooMany;
                 }
                 if !std::mem::take(&mut heard) {
                     return End::Silent;

@@ -19,7 +19,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Limits, pages::Door, session, watch};
+use crate::{Limits, metered::Metered, pages::Door, session, watch};
 
 /// What the socket itself has to say: pings, answers to pings, and the close. Frames of the feed
 /// go past this buffer, see `wire.rs`.
@@ -63,7 +63,7 @@ pub(crate) async fn feed(State(door): State<Door>, mut request: Request) -> Resp
             return; // the client left before its 101
         };
         let config = Some(config(viewer.limits()));
-        let io = TokioIo::new(upgraded);
+        let io = Metered::new(TokioIo::new(upgraded));
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, config).await;
         session::run(socket, &viewer, &pass, seat).await;
         drop(place);

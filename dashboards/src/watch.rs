@@ -6,7 +6,7 @@ pub(crate) const VIEWERS: &str = "shanmen_feed_viewers";
 pub(crate) const FRAMES: &str = "shanmen_feed_frames_total";
 /// Frames handed to viewers' sockets (counter).
 pub(crate) const SENT: &str = "shanmen_feed_sent_frames_total";
-/// Bytes of feed handed to viewers' sockets, without framing (counter).
+/// Bytes of feed handed to viewers' sockets (counter).
 pub(crate) const BYTES: &str = "shanmen_feed_sent_bytes_total";
 /// Viewers that fell behind their queue and got a snapshot (counter).
 pub(crate) const LAGGED: &str = "shanmen_feed_lagged_total";

@@ -22,8 +22,9 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::{
     clock::{Clock, ns_of, seconds_of},
     figures::{Latencies, Quantiles},
-    oracle::{Counts, Oracle, compare},
-    plan::{Arrival, Mix, plan},
+    oracle::{Broken, Counts, Oracle, compare},
+    park::class_of,
+    plan::{Arrival, Mix, Rules, plan},
     progress, report,
     run::{Stage, Used},
     server::Server,
@@ -80,8 +81,8 @@ pub struct Outcome {
     pub counts: Counts,
     /// Broken expectations.
     pub broken: u64,
-    /// The first of them in words.
-    pub broken_words: Vec<String>,
+    /// The first of them in words, with what led there.
+    pub broken_words: Vec<Broken>,
     /// Where the report goes as JSON.
     pub json: Option<PathBuf>,
 }
@@ -112,18 +113,27 @@ struct Tally {
 }
 
 /// Runs all stages, reports to `out`; true when nothing was broken.
-pub async fn run(options: Options, stage: Stage, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub async fn run(
+    options: Options,
+    stage: Stage,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<bool> {
     let Stage { target, server } = stage;
     let total = options.presentations.saturating_mul(options.callers.len());
-    let moments: Vec<u64> = (0..u64::try_from(total)?).map(|n| n * PLAN_STEP_NS).collect();
-    let plan = plan(&moments, Mix::default(), options.seed);
-    progress::note(&format!("issuing {} tickets", plan.tickets));
+    let moments: Vec<_> = (0..u64::try_from(total)?).map(|n| (n * PLAN_STEP_NS, 0)).collect();
+    let plan = plan(&moments, &Rules::plain(Mix::default()), options.seed);
+    progress::note(&format!("issuing {} tickets", plan.tickets.len()));
     let before = target.snapshot().await?;
-    let codes = target.issue(plan.tickets).await.context("the tickets were not issued")?;
+    let codes = target.issue(0, &plan.tickets).await.context("the tickets were not issued")?;
+    let clock = Clock::start();
+    let mut oracle = Oracle::new(clock);
+    for (n, persons) in plan.tickets.iter().enumerate() {
+        oracle.add(*persons, class_of(n, *persons));
+    }
     let lanes = target.lanes(options.gates).await?;
     let counter = Arc::new(Counter {
-        clock: Clock::start(),
-        oracle: Mutex::new(Oracle::new(codes.len())),
+        clock,
+        oracle: Mutex::new(oracle),
         target,
         lanes,
         codes,
@@ -139,7 +149,7 @@ pub async fn run(options: Options, stage: Stage, out: &mut dyn Write) -> anyhow:
     let mut differences = Vec::new();
     for _ in 0..ASKED_MAX {
         let after = counter.target.snapshot().await?;
-        differences = compare(&counts, &before, &after, counter.target.own_park);
+        differences = compare(&counts, &before, &after, counter.target.own_park, 0);
         if differences.is_empty() {
             break;
         }

@@ -2,6 +2,7 @@
 //! line that cannot be.
 
 mod place;
+mod trials;
 
 use std::{
     io::{self, Write},
@@ -12,12 +13,23 @@ use std::{
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use self::place::{Place, stage};
+use self::{
+    place::{Place, stage},
+    trials::{Compare, Rest, Saturate},
+};
 use crate::{
     callers,
     echo::{self, Form, Responder},
+    feed,
+    park::Size,
     run::{self, Limits, Options},
+    scenario::Scenario,
 };
+
+/// Without a scenario: lanes, presentations a second, seconds of a round.
+const GATES_DEFAULT: u16 = 200;
+const RATE_DEFAULT: f64 = 500.0;
+const SECONDS_DEFAULT: f64 = 20.0;
 
 /// Shanmen's load test: a virtual fleet, visitors who do not wait for a slow server, and an oracle
 /// that checks every answer.
@@ -32,6 +44,16 @@ struct Cli {
 enum Command {
     /// Visitors at the lanes, over MQTT; without --target at a server process of its own.
     Run {
+        /// A scenario file (TOML) in place of --gates, --rate and --seconds; `loadtest/scenarios/`
+        /// has a library of them.
+        #[arg(long, value_name = "FILE")]
+        scenario: Option<PathBuf>,
+        /// Play the scenario so many times as fast: the same visitors in less time.
+        #[arg(long, value_name = "TIMES", requires = "scenario", value_parser = speed)]
+        speed: Option<f64>,
+        /// Where the span of --seconds begins, in seconds of the (faster) scenario.
+        #[arg(long, value_name = "SECONDS", requires = "scenario", value_parser = begin)]
+        from: Option<f64>,
         #[command(flatten)]
         load: Load,
         #[command(flatten)]
@@ -80,6 +102,14 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Viewers at the feed, and whether the gates notice.
+    Feed(feed::Wanted),
+    /// The highest rate that is held with the 99th percentile under a bound, beside the raw echo.
+    Saturate(Saturate),
+    /// Many lanes at rest: memory for each, and their return after a restart of the broker.
+    Rest(Rest),
+    /// Compare the reports of two runs.
+    Compare(Compare),
     /// The echo's own process.
     #[command(hide = true)]
     EchoBroker {
@@ -94,30 +124,33 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Load {
-    /// Lanes, each a turnstile with its own connection.
-    #[arg(long, default_value_t = 200, value_parser = value_parser!(u16).range(1..=5000))]
-    gates: u16,
-    /// Presentations a second, all lanes together.
-    #[arg(long, default_value_t = 500.0, value_parser = rate)]
-    rate: f64,
-    /// Length of each round, in seconds.
-    #[arg(long, default_value_t = 20, value_parser = value_parser!(u64).range(1..=3600))]
-    seconds: u64,
-    /// How much of each round's beginning is checked, but not measured, in seconds.
-    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
-    warmup: f64,
+    /// Lanes, each a turnstile with its own connection; 200 without a scenario.
+    #[arg(long, value_parser = value_parser!(u16).range(1..=5000))]
+    gates: Option<u16>,
+    /// Presentations a second, all lanes together; 500 without a scenario, which has its own.
+    #[arg(long, value_parser = rate)]
+    rate: Option<f64>,
+    /// Length of each round, in seconds, 20 by default; with a scenario, how much of it.
+    #[arg(long, value_parser = length)]
+    seconds: Option<f64>,
+    /// How much of each round's beginning is checked, but not measured, in seconds; 1 by default.
+    #[arg(long, value_parser = seconds)]
+    warmup: Option<f64>,
     /// Rounds.
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// What the arrivals and the mix are made from: the same seed, the same visitors.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[arg(long)]
+    seed: Option<u64>,
     /// Quality of service of scans and decisions; the turnstiles' own default is 0.
-    #[arg(long, default_value_t = 0, value_parser = value_parser!(u8).range(0..=1))]
-    scan_qos: u8,
-    /// From a lane's opening until its visitor is through, in milliseconds.
-    #[arg(long, default_value_t = 0, value_parser = value_parser!(u64).range(0..=4000))]
-    walk_ms: u64,
+    #[arg(long, value_parser = value_parser!(u8).range(0..=1))]
+    scan_qos: Option<u8>,
+    /// From a lane's opening until its visitor is through, in milliseconds; 0 by default.
+    #[arg(long, value_parser = value_parser!(u64).range(0..=4000))]
+    walk_ms: Option<u64>,
+    /// Tickets that are imported before the run, beside its own, up to 20,000,000.
+    #[arg(long, default_value_t = 0, value_name = "COUNT", value_parser = tickets)]
+    tickets: usize,
     /// Who answers the echo.
     #[arg(long, value_enum, default_value_t = Responder::Outside)]
     responder: Responder,
@@ -127,6 +160,9 @@ struct Load {
     /// Write the report as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report as a page with charts, too.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -186,15 +222,20 @@ fn told(error: &anyhow::Error) -> ExitCode {
 
 async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
     match cli.command {
-        Command::Run { load, place, checks, with_echo } => {
-            measured(&load, &place, &checks, with_echo, out).await
+        Command::Run { scenario, speed, from, load, place, checks, with_echo } => {
+            let scenario = match scenario {
+                Some(file) => load.play(Scenario::load(&file)?, speed, from),
+                None => load.steady(),
+            };
+            measured(scenario, &load, &place, &checks, with_echo, out).await
         }
         Command::CompareEcho { load, place, checks } => {
-            measured(&load, &place, &checks, true, out).await
+            measured(load.steady(), &load, &place, &checks, true, out).await
         }
         Command::Echo { load } => {
             let responder = load.responder;
-            run::echo(options(&load, None, Limits::default()), responder, out).await
+            let options = options(load.steady(), &load, None, Limits::default());
+            run::echo(options, responder, out).await
         }
         Command::Http { callers, seconds, gates, presentations, seed, json, place } => {
             let each_s = usize::try_from(seconds)?.saturating_mul(6_000);
@@ -206,8 +247,13 @@ async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
                 presentations: presentations.unwrap_or(each_s),
                 json,
             };
-            callers::run(options, stage(&place, gates.into()).await?, out).await
+            let size = Size::lanes(gates.into());
+            callers::run(options, stage(&place, &size).await?, out).await
         }
+        Command::Feed(wanted) => feed::run(wanted, out).await,
+        Command::Saturate(search) => search.run(out).await,
+        Command::Rest(trial) => trial.run(out).await,
+        Command::Compare(two) => two.run(out),
         Command::EchoBroker { responder, qos, answer_bytes } => {
             let (lanes, question_bytes, facts) = (0, 0, false);
             let form = Form { lanes, qos, responder, question_bytes, answer_bytes, facts };
@@ -218,6 +264,7 @@ async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
 }
 
 async fn measured(
+    scenario: Scenario,
     load: &Load,
     place: &Place,
     checks: &Checks,
@@ -226,29 +273,79 @@ async fn measured(
 ) -> anyhow::Result<bool> {
     let limits =
         Limits { p99_ms: checks.p99_ms, ratio_p50: checks.echo_p50, ratio_p99: checks.echo_p99 };
-    let options = options(load, with_echo.then_some(load.responder), limits);
-    run::run(options, stage(place, load.gates.into()).await?, out).await
+    if scenario.ends_server() && !place.is_own() {
+        bail!("the scenario restarts the server, which has to be the load test's own");
+    }
+    let size = run::size(&scenario);
+    let options = options(scenario, load, with_echo.then_some(load.responder), limits);
+    run::run(options, stage(place, &size).await?, out).await
 }
 
-fn options(load: &Load, echo: Option<Responder>, limits: Limits) -> Options {
+fn options(scenario: Scenario, load: &Load, echo: Option<Responder>, limits: Limits) -> Options {
     Options {
-        gates: load.gates.into(),
-        rate: load.rate,
-        seconds: load.seconds,
-        warmup_s: load.warmup,
+        scenario,
         rounds: load.rounds,
-        seed: load.seed,
-        scan_qos: load.scan_qos,
-        walk_ms: load.walk_ms,
         echo,
         echo_facts: load.echo_facts,
+        preload: load.tickets,
         json: load.json.clone(),
+        html: load.html.clone(),
         limits,
+    }
+}
+
+impl Load {
+    /// One rate, for so many rounds.
+    fn steady(&self) -> Scenario {
+        let each_s = self.seconds.unwrap_or(SECONDS_DEFAULT);
+        let seconds = each_s * f64::from(self.rounds);
+        let gates = usize::from(self.gates.unwrap_or(GATES_DEFAULT));
+        let steady = Scenario::simple(gates, self.rate.unwrap_or(RATE_DEFAULT), seconds);
+        self.with(steady)
+    }
+
+    /// A scenario, as far as the command line leaves it as it is.
+    fn play(&self, scenario: Scenario, speed: Option<f64>, from: Option<f64>) -> Scenario {
+        let scenario = self.with(scenario.faster(speed.unwrap_or(1.0)));
+        match (from, self.seconds) {
+            (None, None) => scenario,
+            (from, seconds) => {
+                let from_s = from.unwrap_or(scenario.from_s);
+                let rest_s = (scenario.seconds() - from_s).max(1.0);
+                scenario.span(from_s, seconds.unwrap_or(rest_s))
+            }
+        }
+    }
+
+    fn with(&self, mut scenario: Scenario) -> Scenario {
+        let Self { warmup, seed, scan_qos, walk_ms, gates, .. } = *self;
+        scenario.warmup_s = warmup.unwrap_or(scenario.warmup_s);
+        scenario.seed = seed.unwrap_or(scenario.seed);
+        scenario.scan_qos = scan_qos.unwrap_or(scenario.scan_qos);
+        scenario.walk_ms = walk_ms.unwrap_or(scenario.walk_ms);
+        scenario.lanes = gates.map_or(scenario.lanes, usize::from);
+        scenario
     }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     between(text, 0.1, 100_000.0)
+}
+
+fn length(text: &str) -> Result<f64, String> {
+    between(text, 0.5, 86_400.0)
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    between(text, 0.1, 3_600.0)
+}
+
+fn begin(text: &str) -> Result<f64, String> {
+    between(text, 0.0, 86_400.0)
+}
+
+fn tickets(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count <= 20_000_000).ok_or_else(|| "0 to 20,000,000".into())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

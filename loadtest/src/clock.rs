@@ -32,8 +32,20 @@ pub fn seconds_of(ns: u64) -> f64 {
     Duration::from_nanos(ns).as_secs_f64()
 }
 
+/// A number of things, to reckon with.
+pub fn count_of(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+}
+
 /// Seconds since 1970, UTC.
 #[expect(clippy::disallowed_methods, reason = "this is the clock file")]
 pub fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Milliseconds since 1970, UTC.
+#[expect(clippy::disallowed_methods, reason = "this is the clock file")]
+pub fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -140,7 +140,7 @@ impl EchoFleet {
     /// Waits until every question has been answered or given up.
     pub async fn quiet(&self, patience: Duration) -> anyhow::Result<()> {
         let free = async {
-            while self.places.state().free < self.form.lanes {
+            while !self.places.state().is_quiet() {
                 sleep(Duration::from_millis(10)).await;
             }
         };

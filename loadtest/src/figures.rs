@@ -1,7 +1,7 @@
 //! Histograms of latencies, and what is read from them.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest latency that is told apart, in nanoseconds: ten minutes.
 const LATENCY_MAX_NS: u64 = 600_000_000_000;
@@ -37,6 +37,15 @@ impl Latencies {
         self.0.is_empty()
     }
 
+    /// The latency in microseconds at each of these percentiles, for a chart.
+    pub fn curve(&self) -> Vec<(f64, f64)> {
+        const PERCENTILES: [f64; 16] = [
+            0.0, 10.0, 25.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 97.5, 99.0, 99.5, 99.9, 99.95,
+            99.99, 100.0,
+        ];
+        PERCENTILES.map(|at| (at, micros(self.0.value_at_percentile(at)))).to_vec()
+    }
+
     /// What is read from them.
     pub fn quantiles(&self) -> Quantiles {
         let at = |quantile| micros(self.0.value_at_quantile(quantile));
@@ -53,7 +62,7 @@ impl Latencies {
 }
 
 /// Quantiles in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
     /// How many were measured.
     pub count: u64,
@@ -74,6 +83,15 @@ pub struct Quantiles {
 /// Microseconds of `ns` nanoseconds.
 pub fn micros(ns: u64) -> f64 {
     crate::clock::seconds_of(ns) * 1e6
+}
+
+/// One second of the run.
+#[derive(Clone, Debug, Default)]
+pub struct Second {
+    /// From the intended moment to the server's answer.
+    pub answered: Latencies,
+    /// Answers that lanes gave by themselves, or none.
+    pub alone: u64,
 }
 
 /// The four latencies of a round of visitors or of echoes.

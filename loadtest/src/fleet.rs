@@ -1,116 +1,159 @@
-//! The fleet: real turnstiles over real sockets, and the visit of one visitor at one of them.
+//! The fleet: real turnstiles and handhelds over real sockets.
 //!
 //! An arrival's way: pacer → a free lane's scanner → the turnstile's own task → MQTT → … → its
-//! lamp. Nothing in between is ours but the scanner's queue, and the lamp notes the moment.
+//! lamp. Nothing in between is ours but the scanner's queue, and the lamp notes the moment. The
+//! visit of one visitor is in `visit.rs`; faults are brought about from outside
+//! ([`Fleet::fault`]).
+
+mod hand;
+mod ledgered;
+mod visit;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use shanmen_devices::{
     clock::Clock as DeviceClock,
-    hardware::{Answered, Reading, Signal, Watcher},
-    lane::Ended,
     turnstile::{self, TurnstileHandle, TurnstileStats},
 };
-use shanmen_protocols::device::{Credential, CredentialKind, DecisionResult, Outcome};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::hand::Hand;
+use self::{ledgered::Waiting, visit::UnderWay};
 use crate::{
     clock::{Clock, ns_of},
     drivers::LaneDrivers,
-    figures::Round,
+    figures::{Latencies, Quantiles, Round, Second},
     lanes::{Lanes, Placed, QueueState},
-    oracle::{Oracle, Seen},
+    oracle::Oracle,
+    park,
     plan::Visit,
     setup::Enrolled,
-    shown::{code_of, direction_of},
 };
 
 /// How long all lanes may take to be accepted.
-const CONNECT_TIMEOUT: Duration = Duration::from_mins(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How long a lane may take for its answer: longer than its own patience.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long the end of a grant may take: the hold, and more.
-const END_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a passage may take to be acknowledged.
-const ACK_TIMEOUT: Duration = Duration::from_secs(30);
+/// After how long somebody comes again who was told to.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// One visitor on the way to a lane.
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
     /// When they were to come, in nanoseconds of the clock.
     pub intended_ns: u64,
+    /// When they first were to come.
+    pub first_ns: u64,
     /// What they do.
     pub visit: Visit,
     /// Whether they count among the figures.
     pub measured: bool,
+    /// Which try it is, from 1.
+    pub tries: u32,
 }
 
-/// A presentation under way.
-struct UnderWay {
-    job: Job,
-    answered: oneshot::Receiver<Answered>,
-    ended: oneshot::Receiver<Ended>,
+impl Job {
+    /// A visitor on the first try.
+    pub fn first(intended_ns: u64, visit: Visit, measured: bool) -> Self {
+        Self { intended_ns, first_ns: intended_ns, visit, measured, tries: 1 }
+    }
+}
+
+/// What serves at a lane.
+enum Worker {
+    Turnstile { handle: TurnstileHandle, drivers: LaneDrivers },
+    Hand(Hand),
 }
 
 struct Lane {
-    turnstile: TurnstileHandle,
-    drivers: LaneDrivers,
+    worker: Worker,
     gate: usize,
     under_way: mpsc::Sender<UnderWay>,
+    /// Faults that are on here.
+    faults: AtomicU32,
+    /// Passages whose acknowledgement nobody stands there for.
+    waiting: Mutex<Vec<Waiting>>,
 }
 
 /// All lanes.
 pub struct Fleet {
     clock: Clock,
     lanes: Vec<Lane>,
+    turnstiles: usize,
     places: Lanes<Job>,
-    codes: Vec<String>,
+    codes: RwLock<Vec<String>>,
     walk: Duration,
     oracle: Mutex<Oracle>,
     round: Mutex<Round>,
+    second: Mutex<Second>,
+    recovered: Mutex<Latencies>,
+    /// Visitors who will come again, and passages that are not on record.
+    coming_again: AtomicUsize,
+    unledgered: AtomicUsize,
+}
+
+/// What a fleet is made of.
+pub struct Crew {
+    /// The turnstiles, the first lanes.
+    pub turnstiles: Vec<Enrolled>,
+    /// Attendants, whose lanes come after them and are closed at first.
+    pub hands: Vec<(Hand, usize)>,
+    /// How long one visitor walks.
+    pub walk: Duration,
 }
 
 impl Fleet {
-    /// Starts a turnstile for each of `enrolled`, and waits until all of them are accepted and
+    /// Starts a turnstile for each that is enrolled, and waits until all of them are accepted and
     /// have nothing left to be acknowledged.
     pub async fn start(
         clock: Clock,
-        enrolled: Vec<Enrolled>,
-        codes: Vec<String>,
-        walk: Duration,
+        crew: Crew,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
-        let device_clock = DeviceClock::default();
-        let mut lanes = Vec::with_capacity(enrolled.len());
-        let mut visits = Vec::with_capacity(enrolled.len());
-        for one in enrolled {
-            let (drivers, hardware) = LaneDrivers::new(clock);
-            let turnstile =
-                turnstile::start(one.config, hardware, device_clock.clone(), shutdown.clone());
+        let device_clock = DeviceClock::boot(shanmen_protocols::time::ClockState::Synced);
+        let turnstiles = crew.turnstiles.len();
+        let mut lanes = Vec::with_capacity(turnstiles + crew.hands.len());
+        let mut visits = Vec::with_capacity(lanes.capacity());
+        let mut add = |worker, gate| {
             let (under_way, visit) = mpsc::channel(1);
-            lanes.push(Lane { turnstile, drivers, gate: one.gate, under_way });
+            let (faults, waiting) = (AtomicU32::new(0), Mutex::default());
+            lanes.push(Lane { worker, gate, under_way, faults, waiting });
             visits.push(visit);
+        };
+        for one in crew.turnstiles {
+            let (drivers, hardware) = LaneDrivers::new(clock);
+            let handle =
+                turnstile::start(one.config, hardware, device_clock.clone(), shutdown.clone());
+            add(Worker::Turnstile { handle, drivers }, one.gate);
+        }
+        for (hand, gate) in crew.hands {
+            add(Worker::Hand(hand), gate);
         }
         let fleet = Arc::new(Self {
             clock,
             places: Lanes::new(lanes.len()),
             lanes,
-            oracle: Mutex::new(Oracle::new(codes.len())),
-            codes,
-            walk,
+            turnstiles,
+            codes: RwLock::default(),
+            walk: crew.walk,
+            oracle: Mutex::new(Oracle::new(clock)),
             round: Mutex::default(),
+            second: Mutex::default(),
+            recovered: Mutex::default(),
+            coming_again: AtomicUsize::new(0),
+            unledgered: AtomicUsize::new(0),
         });
+        fleet.places.close(&fleet.hands());
         for (lane, mut visits) in visits.into_iter().enumerate() {
             let fleet = Arc::clone(&fleet);
             tokio::spawn(async move {
@@ -129,14 +172,48 @@ impl Fleet {
 
     async fn ready(&self) -> anyhow::Result<()> {
         for lane in &self.lanes {
-            lane.turnstile.ready().await?;
-            lane.turnstile.settled().await?;
+            match &lane.worker {
+                Worker::Turnstile { handle, .. } => {
+                    handle.ready().await?;
+                    handle.settled().await?;
+                }
+                Worker::Hand(hand) => hand.ready().await?,
+            }
         }
         Ok(())
     }
 
+    /// More tickets, with the persons of each; their numbers follow those before.
+    pub fn add_tickets(&self, codes: Vec<String>, persons: &[u16]) {
+        let mut oracle = self.oracle();
+        let mut known = self.codes.write().unwrap_or_else(PoisonError::into_inner);
+        for (code, persons) in codes.into_iter().zip(persons) {
+            let class = park::class_of(known.len(), *persons);
+            oracle.add(*persons, class);
+            known.push(code);
+        }
+    }
+
+    /// One ticket that a kiosk sold; its number.
+    pub fn add_sold(&self, code: String) -> usize {
+        let mut oracle = self.oracle();
+        self.codes.write().unwrap_or_else(PoisonError::into_inner).push(code);
+        oracle.add(1, park::KIOSK)
+    }
+
+    /// The code of a ticket of the length that tickets have, for the echo.
+    pub fn sample(&self) -> String {
+        let codes = self.codes.read().unwrap_or_else(PoisonError::into_inner);
+        codes.first().cloned().unwrap_or_default()
+    }
+
+    /// How many tickets there are.
+    pub fn tickets(&self) -> usize {
+        self.codes.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// A visitor comes. Never blocks: called by the pacer.
-    pub fn arrive(&self, job: Job) {
+    pub fn arrive(self: &Arc<Self>, job: Job) {
         match self.places.offer(job) {
             Placed::At(lane, job) => self.begin(lane, job),
             Placed::Queued => {}
@@ -146,103 +223,111 @@ impl Fleet {
         }
     }
 
-    fn begin(&self, lane: usize, mut job: Job) {
-        job.visit = self.oracle().present(job.visit);
-        let lane = &self.lanes[lane];
-        let (answered_tx, answered) = oneshot::channel();
-        let (ended_tx, ended) = oneshot::channel();
-        let reading = Reading {
-            credential: Credential {
-                kind: CredentialKind::Qr,
-                data: code_of(job.visit, &self.codes),
-            },
-            direction: direction_of(job.visit),
-            confirm: None,
-            watcher: Some(Watcher { answered: answered_tx, ended: ended_tx }),
-        };
-        // The lane is free, so that both queues have room unless the turnstile is gone; then its
-        // watchers are dropped, and the visit ends without an answer.
-        let taken = lane.drivers.readings.try_send(reading).is_ok();
-        let followed = lane.under_way.try_send(UnderWay { job, answered, ended }).is_ok();
-        if !taken || !followed {
-            self.oracle().breaks(format!("{:?}: the lane took nobody", job.visit));
+    /// A visitor comes to this very lane, if nobody stands there; else it is false.
+    pub fn arrive_at(self: &Arc<Self>, lane: usize, job: Job) -> bool {
+        let free = self.places.take(lane);
+        if free {
+            self.begin(lane, job);
         }
+        free
     }
 
-    async fn follow(&self, lane: usize, under_way: UnderWay) {
-        let UnderWay { job, answered, ended } = under_way;
-        let lane = &self.lanes[lane];
-        let Ok(Ok(Answered { answer, latency })) = timeout(ANSWER_TIMEOUT, answered).await else {
-            self.oracle().no_answer(job.visit);
-            return;
-        };
-        let granted = answer.result == DecisionResult::Grant;
-        if granted {
-            if !self.walk.is_zero() {
-                sleep(self.walk).await;
-            }
-            let walked = Signal::Passed(direction_of(job.visit));
-            if lane.drivers.signals.send(walked).await.is_err() {
-                self.oracle().breaks("a turnstile is gone".to_owned());
-            }
-        }
-        let ended = timeout(END_TIMEOUT, ended).await;
-        let passed_ns = self.clock.ns();
-        // The lamp was set before the end was told.
-        let shown_ns = lane.drivers.shown_ns();
-        let sent_ns = shown_ns.saturating_sub(ns_of(latency));
-        self.oracle().answered(
-            job.visit,
-            Seen {
-                by: answer.by,
-                result: answer.result,
-                reason: answer.reason,
-                grant: answer.grant,
-                persons: answer.persons,
-            },
-        );
-        {
-            let mut round = self.round();
-            round.answered += 1;
-            if job.measured {
-                round.answer(job.intended_ns, sent_ns, shown_ns);
-            }
-        }
-        if granted {
-            match ended {
-                Ok(Ok(Ended { outcome: Some(Outcome::Taken), passed: 1 })) => {
-                    self.acknowledged(lane, job, passed_ns).await;
-                }
-                other => {
-                    self.oracle().breaks(format!("{:?}: the passage ended {other:?}", job.visit));
-                }
-            }
-        }
+    /// Somebody was told to come again.
+    fn come_again(self: &Arc<Self>, job: Job) {
+        self.coming_again.fetch_add(1, Relaxed);
+        let fleet = Arc::clone(self);
+        tokio::spawn(async move {
+            sleep(AGAIN_AFTER).await;
+            let (intended_ns, tries) = (fleet.clock.ns(), job.tries + 1);
+            fleet.arrive(Job { intended_ns, tries, ..job });
+            fleet.coming_again.fetch_sub(1, Relaxed);
+        });
     }
 
-    async fn acknowledged(&self, lane: &Lane, job: Job, passed_ns: u64) {
-        if !matches!(timeout(ACK_TIMEOUT, lane.turnstile.settled()).await, Ok(Ok(()))) {
-            self.oracle().breaks(format!("{:?}: the passage was not acknowledged", job.visit));
-            return;
-        }
-        if job.measured {
-            let acked_ns = self.clock.ns().saturating_sub(passed_ns);
-            self.round().acked.record(acked_ns);
-        }
-        self.oracle().passed(job.visit, lane.gate);
-    }
-
-    /// Waits until every lane is free again and nobody waits.
+    /// Waits until nobody stands at a lane, waits or will come again, and all is on record.
     pub async fn quiet(&self, patience: Duration) -> anyhow::Result<()> {
-        let free = async {
-            while self.places.state().free < self.lanes.len() {
+        let quiet = async {
+            while !self.places.state().is_quiet()
+                || self.coming_again.load(Relaxed) > 0
+                || self.unledgered.load(Relaxed) > 0
+            {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        if timeout(patience, free).await.is_err() {
-            bail!("some lanes were still busy {} s after the last arrival", patience.as_secs());
+        if timeout(patience, quiet).await.is_err() {
+            bail!(
+                "{} s after the last arrival {:?}, {} will come again, {} passages are not on \
+                 record",
+                patience.as_secs(),
+                self.places.state(),
+                self.coming_again.load(Relaxed),
+                self.unledgered.load(Relaxed)
+            );
         }
         Ok(())
+    }
+
+    /// Faults begin (`on`) or end at these lanes: what the oracle allows there.
+    pub fn fault(&self, lanes: &[usize], on: bool) {
+        for &lane in lanes {
+            let faults = &self.lanes[lane].faults;
+            if on {
+                faults.fetch_add(1, Relaxed)
+            } else {
+                faults.fetch_sub(1, Relaxed)
+            };
+        }
+    }
+
+    /// Whether the device of a lane is accepted and in reach.
+    pub fn is_ready(&self, lane: usize) -> bool {
+        match &self.lanes[lane].worker {
+            Worker::Turnstile { handle, .. } => handle.is_ready(),
+            Worker::Hand(hand) => hand.is_ready(),
+        }
+    }
+
+    /// Waits until the device of a lane is accepted and in reach.
+    pub async fn back(&self, lane: usize) -> anyhow::Result<()> {
+        match &self.lanes[lane].worker {
+            Worker::Turnstile { handle, .. } => Ok(handle.ready().await?),
+            Worker::Hand(hand) => hand.ready().await,
+        }
+    }
+
+    /// Waits until the device of a lane is out of reach.
+    pub async fn gone(&self, lane: usize) -> anyhow::Result<()> {
+        match &self.lanes[lane].worker {
+            Worker::Turnstile { handle, .. } => Ok(handle.offline().await?),
+            Worker::Hand(hand) => hand.gone().await,
+        }
+    }
+
+    /// Nobody goes to these lanes any more.
+    pub fn close(&self, lanes: &[usize]) {
+        self.places.close(lanes);
+    }
+
+    /// These lanes are open again.
+    pub fn open(self: &Arc<Self>, lanes: &[usize]) {
+        for (lane, job) in self.places.open(lanes) {
+            self.begin(lane, job);
+        }
+    }
+
+    /// Turnstiles.
+    pub fn turnstiles(&self) -> usize {
+        self.turnstiles
+    }
+
+    /// The lanes of the attendants.
+    pub fn hands(&self) -> Vec<usize> {
+        (self.turnstiles..self.lanes.len()).collect()
+    }
+
+    /// Devices that are accepted and in reach.
+    pub fn online(&self) -> usize {
+        (0..self.lanes.len()).filter(|lane| self.is_ready(*lane)).count()
     }
 
     /// What was measured since the last call.
@@ -250,8 +335,18 @@ impl Fleet {
         std::mem::take(&mut *self.round())
     }
 
+    /// What was answered since the last call.
+    pub fn take_second(&self) -> Second {
+        std::mem::take(&mut *self.second.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From the first try to the good answer, of those who had to come again.
+    pub fn recovered(&self) -> Quantiles {
+        self.recovered.lock().unwrap_or_else(PoisonError::into_inner).quantiles()
+    }
+
     /// How many were answered in this round, and the figures so far.
-    pub fn so_far(&self) -> (u64, crate::figures::Quantiles) {
+    pub fn so_far(&self) -> (u64, Quantiles) {
         let round = self.round();
         (round.answered, round.intended.quantiles())
     }
@@ -270,28 +365,69 @@ impl Fleet {
         self.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts an answer of the server, shown at `shown_ns`.
+    fn measure(&self, job: Job, sent_ns: u64, shown_ns: u64) {
+        let latency_ns = shown_ns.saturating_sub(job.intended_ns);
+        let mut round = self.round();
+        round.answered += 1;
+        if job.measured {
+            round.answer(job.intended_ns, sent_ns, shown_ns);
+        }
+        drop(round);
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        second.answered.record(latency_ns);
+    }
+
+    /// Counts an answer that was none of the server's.
+    fn measure_alone(&self) {
+        self.second.lock().unwrap_or_else(PoisonError::into_inner).alone += 1;
+    }
+
+    /// Somebody who had to come again is served.
+    fn measure_recovered(&self, job: Job) {
+        if 1 < job.tries {
+            let ns = self.clock.ns().saturating_sub(job.first_ns);
+            self.recovered.lock().unwrap_or_else(PoisonError::into_inner).record(ns);
+        }
+    }
+
     /// What all turnstiles counted, added up.
     pub fn stats(&self) -> TurnstileStats {
-        self.lanes.iter().map(|lane| lane.turnstile.stats()).fold(
-            TurnstileStats::default(),
-            |mut sum, one| {
-                sum.presentations += one.presentations;
-                sum.not_free += one.not_free;
-                sum.resends += one.resends;
-                sum.grants += one.grants;
-                sum.refusals += one.refusals;
-                sum.decided_alone += one.decided_alone;
-                sum.stale_decisions += one.stale_decisions;
-                sum.foreign_downlinks += one.foreign_downlinks;
-                sum.facts += one.facts;
-                sum.unacknowledged += one.unacknowledged;
-                sum.facts_lost += one.facts_lost;
-                sum.fact_resends += one.fact_resends;
-                sum.not_sent += one.not_sent;
-                sum.connects += one.connects;
-                sum.disconnects += one.disconnects;
-                sum
-            },
-        )
+        let turnstiles = self.lanes.iter().filter_map(|lane| match &lane.worker {
+            Worker::Turnstile { handle, .. } => Some(handle.stats()),
+            Worker::Hand(_) => None,
+        });
+        turnstiles.fold(TurnstileStats::default(), |mut sum, one| {
+            sum.presentations += one.presentations;
+            sum.not_free += one.not_free;
+            sum.resends += one.resends;
+            sum.grants += one.grants;
+            sum.refusals += one.refusals;
+            sum.decided_alone += one.decided_alone;
+            sum.stale_decisions += one.stale_decisions;
+            sum.foreign_downlinks += one.foreign_downlinks;
+            sum.facts += one.facts;
+            sum.unacknowledged += one.unacknowledged;
+            sum.facts_lost += one.facts_lost;
+            sum.fact_resends += one.fact_resends;
+            sum.not_sent += one.not_sent;
+            sum.connects += one.connects;
+            sum.disconnects += one.disconnects;
+            sum
+        })
     }
+
+    /// Facts that the handhelds recorded.
+    pub fn hand_facts(&self) -> u64 {
+        let hands = self.lanes.iter().filter_map(|lane| match &lane.worker {
+            Worker::Turnstile { .. } => None,
+            Worker::Hand(hand) => Some(hand.facts()),
+        });
+        hands.sum()
+    }
+}
+
+/// Nanoseconds of a latency, for one that was sent at an unknown moment before it was shown.
+fn before(shown_ns: u64, latency: Duration) -> u64 {
+    shown_ns.saturating_sub(ns_of(latency))
 }

@@ -56,6 +56,16 @@ impl Reading {
         Measured { count, mean: crate::figures::ratio(sum, count), p50: at(0.5), p99: at(0.99) }
     }
 
+    /// The gauge `name`, over all of its labels.
+    pub fn gauge(&self, name: &str) -> Option<f64> {
+        let of = |series: &&String| {
+            series.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+        };
+        let mut values = self.0.iter().filter(|(series, _)| of(series)).map(|(_, value)| *value);
+        let first = values.next()?;
+        Some(first + values.sum::<f64>())
+    }
+
     /// Counters that tell of trouble and have grown since `before`.
     pub fn troubles(&self, before: &Self) -> Vec<(String, f64)> {
         const WORDS: [&str; 8] = [

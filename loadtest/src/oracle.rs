@@ -2,11 +2,18 @@
 //!
 //! It knows every ticket and keeps its own count of entries, exits and refusals. It never asks the
 //! server; the run compares. A broken expectation is kept with what led to it, and breaks the run.
+//! While a fault is on at a lane more is allowed there, and written down: the lane may decide
+//! alone as its policy says, and whoever was told to try again comes again. That no ticket is used
+//! twice on the server's word, and that no passage is lost, holds at all times.
 
+mod checks;
 mod counts;
+mod trail;
 
 use std::collections::HashSet;
 
+use serde::Serialize;
+use shanmen_devices::lane::Ended;
 use shanmen_protocols::{
     device::{DecisionResult, PassageBy},
     ids::GrantId,
@@ -14,10 +21,14 @@ use shanmen_protocols::{
 };
 
 pub use self::counts::{Counts, compare};
-use crate::plan::Visit;
+use self::trail::{Trail, What};
+use crate::{clock::Clock, plan::Visit};
 
 /// How many broken expectations are kept in words; all are counted.
 const KEPT_MAX: usize = 50;
+
+/// How often one visitor comes again before that itself is a fault.
+const TRIES_MAX: u32 = 500;
 
 /// What a lane, or a caller, was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,138 +45,262 @@ pub struct Seen {
     pub persons: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Ticket {
-    /// How far it has come.
-    stage: Stage,
-    /// Grants to come in.
-    granted: u8,
-    /// No answer came for it once, so that nothing more is expected of it.
-    doubtful: bool,
-    /// Two present it at once.
-    race: bool,
+/// What the visitor does upon an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Goes away.
+    Done,
+    /// So many walk through; 0: the visitor stands there until the lane closes.
+    Walk(u32),
+    /// Comes again later.
+    Again,
 }
 
-impl Ticket {
-    fn presented(&mut self) {
-        if self.stage == Stage::Fresh {
-            self.stage = Stage::Presented;
-        }
+/// Where and when something is seen.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// The number of the lane.
+    pub lane: usize,
+    /// Whether a fault is on there.
+    pub fault: bool,
+    /// Which try of this visitor it is, from 1.
+    pub tries: u32,
+}
+
+impl At {
+    /// A lane without a fault, the first try.
+    pub fn lane(lane: usize) -> Self {
+        Self { lane, fault: false, tries: 1 }
     }
 }
 
+/// A ticket as the oracle knows it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the ticket")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// Nobody has shown it.
-    #[default]
-    Fresh,
-    /// It was presented for an entry.
-    Presented,
-    /// Its entry is acknowledged: the ledger has it.
-    Entered,
+struct Ticket {
+    /// Which class: an index into the park's.
+    class: u8,
+    /// Persons that it is for.
+    persons: u16,
+    /// Persons that open grants are for.
+    holding: u16,
+    /// Persons that walked in on it.
+    entered: u16,
+    /// Persons that left on it.
+    left: u16,
+    /// Visits whose end the ledger does not have yet.
+    unsettled: u8,
+    /// It was presented.
+    shown: bool,
+    /// Let in on a lane's own word.
+    alone: bool,
+    /// An answer did not come in time once: the server may have reserved what nobody took.
+    doubtful: bool,
+    /// Its last visitor did not walk on purpose.
+    lingered: bool,
+    /// Two present it at once.
+    race: bool,
+    /// Given up.
+    given_up: bool,
+}
+
+/// An expectation that was broken, and what led there.
+#[derive(Clone, Debug, Serialize)]
+pub struct Broken {
+    /// What.
+    pub what: String,
+    /// What happened before, at the lane and to the ticket.
+    pub trail: Vec<String>,
+}
+
+/// What was allowed because a fault was on, or could not be as planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Allowances {
+    /// Decided by a lane alone.
+    pub alone: u64,
+    /// Of these, let in.
+    pub alone_granted: u64,
+    /// Tickets that were let in once too often, since a lane had to decide alone.
+    pub conflicts: u64,
+    /// Times that somebody had to come again.
+    pub again: u64,
+    /// Visits that could not be as planned.
+    pub replaced: u64,
 }
 
 /// Knows every ticket of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Oracle {
+    clock: Clock,
     tickets: Vec<Ticket>,
     grants: HashSet<GrantId>,
     counts: Counts,
+    walked_in: u32,
+    allowances: Allowances,
     unanswered: u64,
-    replaced: u64,
     broken: u64,
-    kept: Vec<String>,
+    kept: Vec<Broken>,
+    trail: Trail,
 }
 
 impl Oracle {
-    /// Knows tickets 0 to `tickets` − 1, all of them fresh.
-    pub fn new(tickets: usize) -> Self {
-        Self { tickets: vec![Ticket::default(); tickets], ..Self::default() }
+    /// Knows no ticket yet.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            tickets: Vec::new(),
+            grants: HashSet::new(),
+            counts: Counts::default(),
+            walked_in: 0,
+            allowances: Allowances::default(),
+            unanswered: 0,
+            broken: 0,
+            kept: Vec::new(),
+            trail: Trail::default(),
+        }
+    }
+
+    /// One more ticket, for so many persons, of this class; its number.
+    pub fn add(&mut self, persons: u16, class: u8) -> usize {
+        self.tickets.push(Ticket { class, persons, ..Ticket::default() });
+        self.tickets.len() - 1
     }
 
     /// A visitor is about to present: what they really do. Where the plan's precondition does not
     /// hold (the entry is not on record yet), an unknown ticket takes its place, and is counted.
-    pub fn present(&mut self, visit: Visit) -> Visit {
-        match visit {
-            Visit::Enter(ticket) => self.tickets[ticket].presented(),
-            Visit::Race(ticket) => {
-                self.tickets[ticket].presented();
-                self.tickets[ticket].race = true;
-            }
-            Visit::Leave(ticket) | Visit::Used(ticket)
-                if self.tickets[ticket].stage != Stage::Entered =>
-            {
-                self.replaced += 1;
-                return Visit::Unknown(u64::MAX - self.replaced);
-            }
-            Visit::Leave(_) | Visit::Used(_) | Visit::Unknown(_) | Visit::Forged(_) => {}
+    pub fn present(&mut self, at: At, visit: Visit) -> Visit {
+        let visit = if self.is_possible(visit) {
+            visit
+        } else {
+            self.allowances.replaced += 1;
+            Visit::Unknown(u64::MAX - self.allowances.replaced)
+        };
+        if let Visit::Enter(ticket)
+        | Visit::Part(ticket, _)
+        | Visit::Linger(ticket)
+        | Visit::Race(ticket) = visit
+        {
+            let known = &mut self.tickets[ticket];
+            known.shown = true;
+            known.unsettled += 1;
+            known.lingered = matches!(visit, Visit::Linger(_));
+            known.race |= matches!(visit, Visit::Race(_));
         }
+        self.note(at, visit, What::Presented(at.tries));
         visit
     }
 
-    /// Checks an answer.
-    pub fn answered(&mut self, visit: Visit, seen: Seen) {
-        if seen.by != PassageBy::Server {
-            self.no_answer(visit);
-            return;
-        }
-        if seen.result == DecisionResult::Deny {
-            self.counts.denied(seen.reason);
-        }
-        if let Some(grant) = seen.grant
-            && !self.grants.insert(grant)
-        {
-            self.breaks(format!("{visit:?}: grant {grant} was given twice"));
-        }
-        let right = match visit {
-            Visit::Enter(ticket) => self.admits(ticket, seen),
-            Visit::Race(ticket) if seen.result == DecisionResult::Grant => {
-                self.admits(ticket, seen)
+    fn is_possible(&self, visit: Visit) -> bool {
+        match visit {
+            Visit::Enter(ticket) | Visit::Part(ticket, _) | Visit::Linger(ticket) => {
+                self.tickets[ticket].unsettled == 0
             }
-            Visit::Race(_) => {
-                denied_for(seen, Reason::InProgress) || denied_for(seen, Reason::AlreadyUsed)
+            Visit::Leave(ticket) | Visit::Used(ticket) => {
+                let known = self.tickets[ticket];
+                known.unsettled == 0 && known.persons <= known.entered
             }
-            Visit::Leave(_) => is_grant(seen),
-            Visit::Used(_) => denied_for(seen, Reason::AlreadyUsed),
-            Visit::Unknown(_) => denied_for(seen, Reason::UnknownTicket),
-            Visit::Forged(_) => denied_for(seen, Reason::Forged),
+            Visit::Race(_) | Visit::Unknown(_) | Visit::Forged(_) => true,
+        }
+    }
+
+    /// Checks an answer; says what the visitor does.
+    pub fn answered(&mut self, at: At, visit: Visit, seen: Seen) -> Next {
+        self.note(at, visit, What::Answered(seen, at.fault));
+        let next = if seen.by == PassageBy::Server {
+            self.answered_by_server(at, visit, seen)
+        } else {
+            self.answered_alone(at, visit, seen)
         };
-        if !right {
-            let (result, reason) = (seen.result.as_str(), seen.reason.row().code);
-            let persons = seen.persons;
-            self.breaks(format!("{visit:?}: answered {result} {reason} for {persons}"));
+        if let Next::Walk(persons) = next {
+            // Counted before they walk: the server may know of it sooner than the lane tells.
+            if !matches!(visit, Visit::Leave(_)) {
+                self.walked_in += persons;
+            }
+            return next;
         }
+        self.settle(visit);
+        if next == Next::Again { self.again(at, visit) } else { next }
     }
 
-    fn admits(&mut self, ticket: usize, seen: Seen) -> bool {
-        let known = &mut self.tickets[ticket];
-        if seen.result == DecisionResult::Grant {
-            known.granted = known.granted.saturating_add(1);
+    fn again(&mut self, at: At, visit: Visit) -> Next {
+        if at.tries < TRIES_MAX {
+            self.allowances.again += 1;
+            self.note(at, visit, What::Again);
+            return Next::Again;
         }
-        // `single_use`: the one fresh use is granted, and granted once.
-        is_grant(seen) && known.granted == 1
+        if let Some(ticket) = visit.ticket() {
+            self.tickets[ticket].given_up = true;
+        }
+        self.breaks_at(at, visit, format!("{visit:?}: not served in {TRIES_MAX} tries"));
+        Next::Done
     }
 
-    /// No answer of the server came in time, or none at all.
-    pub fn no_answer(&mut self, visit: Visit) {
+    /// No answer at all came in time.
+    pub fn no_answer(&mut self, at: At, visit: Visit) -> Next {
+        self.note(at, visit, What::NoAnswer);
         self.unanswered += 1;
-        if let Visit::Enter(ticket) | Visit::Race(ticket) = visit {
+        self.settle(visit);
+        if let Some(ticket) = visit.ticket() {
             self.tickets[ticket].doubtful = true;
         }
-        self.breaks(format!("{visit:?}: no answer of the server in time"));
+        if at.fault {
+            return self.again(at, visit);
+        }
+        if let Some(ticket) = visit.ticket() {
+            self.tickets[ticket].given_up = true;
+        }
+        self.breaks_at(at, visit, format!("{visit:?}: no answer in time"));
+        Next::Done
     }
 
-    /// The visitor passed, at gate number `gate`, and the ledger has it.
-    pub fn passed(&mut self, visit: Visit, gate: usize) {
-        match visit {
-            Visit::Enter(ticket) | Visit::Race(ticket) => {
-                self.tickets[ticket].stage = Stage::Entered;
-                self.counts.entered(gate, ticket);
+    /// The opening is over: so many walked, of so many whom it was for.
+    pub fn ended(&mut self, at: At, visit: Visit, seen: Seen, ended: Ended) {
+        self.note(at, visit, What::Ended(ended));
+        let Some(ticket) = visit.ticket() else { return };
+        let passed = u16::try_from(ended.passed).unwrap_or(u16::MAX);
+        let known = &mut self.tickets[ticket];
+        if matches!(visit, Visit::Leave(_)) {
+            known.left = known.left.saturating_add(passed);
+            return;
+        }
+        if seen.by == PassageBy::Server {
+            known.holding = known.holding.saturating_sub(u16::try_from(seen.persons).unwrap_or(0));
+        } else if 0 < passed {
+            known.alone = true;
+        }
+        let before = known.entered;
+        known.entered = known.entered.saturating_add(passed);
+        if known.persons < known.entered {
+            let alone = known.alone;
+            self.allowances.conflicts += 1;
+            if !alone {
+                let what = format!("{visit:?}: {passed} more walked in after {before}");
+                self.breaks_at(at, visit, what);
             }
-            Visit::Leave(_) => self.counts.left(gate),
-            Visit::Used(_) | Visit::Unknown(_) | Visit::Forged(_) => {
-                self.breaks(format!("{visit:?}: passed without a right to"));
-            }
+        }
+    }
+
+    /// The ledger has it: `passed` persons walked through gate number `gate`.
+    pub fn acknowledged(&mut self, at: At, visit: Visit, gate: usize, passed: u32) {
+        self.note(at, visit, What::Acknowledged);
+        self.settle(visit);
+        match visit.ticket() {
+            _ if passed == 0 => {}
+            Some(_) if matches!(visit, Visit::Leave(_)) => self.counts.left(gate, passed),
+            Some(ticket) => self.counts.entered(gate, self.tickets[ticket].class, passed),
+            None => self.breaks_at(at, visit, format!("{visit:?}: passed without a right to")),
+        }
+    }
+
+    /// Whether the ticket's visit is over, and on record as far as it has to be.
+    fn settle(&mut self, visit: Visit) {
+        if let Visit::Enter(ticket)
+        | Visit::Part(ticket, _)
+        | Visit::Linger(ticket)
+        | Visit::Race(ticket) = visit
+        {
+            let known = &mut self.tickets[ticket];
+            known.unsettled = known.unsettled.saturating_sub(1);
         }
     }
 
@@ -173,22 +308,36 @@ impl Oracle {
     pub fn breaks(&mut self, what: String) {
         self.broken += 1;
         if self.kept.len() < KEPT_MAX {
-            self.kept.push(what);
+            self.kept.push(Broken { what, trail: Vec::new() });
         }
     }
 
-    /// What can only be said when all is over: every ticket that was presented was granted once.
+    /// Something about a visit that must not be: kept with what led to it.
+    pub fn breaks_at(&mut self, at: At, visit: Visit, what: String) {
+        self.broken += 1;
+        if self.kept.len() < KEPT_MAX {
+            self.kept.push(Broken { what, trail: self.trail.led_to(at.lane, visit) });
+        }
+    }
+
+    fn note(&mut self, at: At, visit: Visit, what: What) {
+        self.trail.note(at.lane, self.clock.ns(), visit, what);
+    }
+
+    /// What can only be said when all is over: everybody with a right to was let in.
     pub fn finish(&mut self) {
-        let wrong: Vec<usize> = (0..self.tickets.len())
-            .filter(|&n| {
-                let known = self.tickets[n];
-                known.stage != Stage::Fresh && !known.doubtful && known.granted != 1
-            })
-            .collect();
-        for ticket in wrong {
-            let known = self.tickets[ticket];
-            let (times, race) = (known.granted, if known.race { " in a race" } else { "" });
-            self.breaks(format!("ticket {ticket}{race}: granted {times} times in all, not once"));
+        for number in 0..self.tickets.len() {
+            let known = self.tickets[number];
+            let open = known.holding > 0 || known.unsettled > 0;
+            let out = known.entered == 0 && !known.lingered;
+            if known.shown && !known.given_up && (open || out) {
+                let race = if known.race { " in a race" } else { "" };
+                let what = format!(
+                    "ticket {number}{race}: {} of {} let in, {} still granted, {} visits not ended",
+                    known.entered, known.persons, known.holding, known.unsettled
+                );
+                self.breaks_at(At::lane(usize::MAX), Visit::Enter(number), what);
+            }
         }
     }
 
@@ -197,31 +346,25 @@ impl Oracle {
         &self.counts
     }
 
-    /// Presentations that the server did not answer in time.
+    /// Persons that were let in so far, on record or not: what no viewer may see more of.
+    pub fn walked_in(&self) -> u32 {
+        self.walked_in
+    }
+
+    /// Presentations that were not answered in time.
     pub fn unanswered(&self) -> u64 {
         self.unanswered
     }
 
-    /// Visits that could not be as planned.
-    pub fn replaced(&self) -> u64 {
-        self.replaced
+    /// What was allowed.
+    pub fn allowances(&self) -> Allowances {
+        self.allowances
     }
 
     /// Broken expectations, and the first of them in words.
-    pub fn broken(&self) -> (u64, &[String]) {
+    pub fn broken(&self) -> (u64, &[Broken]) {
         (self.broken, &self.kept)
     }
-}
-
-fn is_grant(seen: Seen) -> bool {
-    seen.result == DecisionResult::Grant
-        && seen.reason == Reason::Ok
-        && seen.grant.is_some()
-        && seen.persons == 1
-}
-
-fn denied_for(seen: Seen, reason: Reason) -> bool {
-    seen.result == DecisionResult::Deny && seen.reason == reason && seen.grant.is_none()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The load test's own park: as many lanes as are wanted, in ten gates, with plain day tickets and
-//! more room than anybody needs.
+//! The load test's own park: as many lanes as are wanted, in ten gates, with plain day tickets,
+//! tickets for groups and tickets of the kiosks, and more room than anybody needs.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,14 @@ pub const SITE: &str = "loadtest";
 /// Gates, at most; each has its share of the lanes.
 pub const GATES_MAX: usize = 10;
 
-/// The classes of the products. Ticket number n has class n modulo their number.
-pub const CLASSES: [&str; 4] = ["adult", "child", "senior", "student"];
+/// The class of tickets for groups.
+const GROUP: u8 = 4;
+
+/// The class of what kiosks sell.
+pub const KIOSK: u8 = 5;
+
+/// The classes of the products: four for one person, one for groups, one of the kiosks.
+pub const CLASSES: [&str; 6] = ["adult", "child", "senior", "student", "group", "pass"];
 
 /// The id of gate number `n`.
 pub fn gate_id(n: usize) -> String {
@@ -27,33 +33,73 @@ pub fn gate_of(n: usize) -> usize {
     n % GATES_MAX
 }
 
-/// The product of ticket number `n`.
-pub fn product_of(n: usize) -> String {
-    format!("{}-day", CLASSES[n % CLASSES.len()])
+/// The class of ticket number `n`, for so many persons.
+pub fn class_of(n: usize, persons: u16) -> u8 {
+    if persons > 1 { GROUP } else { u8::try_from(n % usize::from(GROUP)).unwrap_or(0) }
 }
+
+/// The product of a class.
+pub fn product_of(class: u8) -> String {
+    format!("{}-day", CLASSES[usize::from(class) % CLASSES.len()])
+}
+
+/// The id of the roaming point of attendant number `n`, which is the handheld's too.
+pub fn hand_id(n: usize) -> String {
+    format!("hand-{n:03}")
+}
+
+/// How large the park is.
+#[derive(Clone, Debug, Default)]
+pub struct Size {
+    /// Turnstiles.
+    pub lanes: usize,
+    /// The gate of each attendant with a handheld.
+    pub hands: Vec<usize>,
+    /// Viewers of the feed.
+    pub viewers: usize,
+}
+
+impl Size {
+    /// So many lanes, and nobody else.
+    pub fn lanes(lanes: usize) -> Self {
+        Self { lanes, ..Self::default() }
+    }
+}
+
+/// Viewers that a server lets in without being told, and some.
+const VIEWERS_MIN: usize = 600;
 
 /// The configuration of a server with this park. `unix_s` is now: the site's time zone is chosen
 /// so that its day has just begun its afternoon, and does not turn during a run.
-pub fn config(lanes: usize, unix_s: u64) -> String {
+pub fn config(size: &Size, unix_s: u64) -> String {
     let mut text = format!(
         "# Written by shanmen-loadtest.\n\n[site]\nid = \"{SITE}\"\n\
          name = {{ zh = \"压力测试\", en = \"Load test\" }}\ntimezone = \"{}\"\n\n\
+         [dashboards]\nviewers_max = {}\n\n\
          [[areas]]\nid = \"park\"\ncapacity = {{ instant = 50000000, daily = 50000000 }}\n",
-        noon_zone(unix_s)
+        noon_zone(unix_s),
+        size.viewers.max(VIEWERS_MIN)
     );
-    for gate in 0..lanes.min(GATES_MAX) {
+    for gate in 0..size.lanes.min(GATES_MAX) {
         // Writing to a string cannot fail.
         write!(text, "\n[[gates]]\nid = \"{}\"\nto = \"park\"\n", gate_id(gate)).ok();
     }
-    for lane in 0..lanes {
-        let (id, gate) = (lane_id(lane), gate_id(gate_of(lane)));
+    let turnstiles = (0..size.lanes).map(|lane| (lane_id(lane), gate_of(lane)));
+    let hands = size.hands.iter().enumerate().map(|(n, gate)| (hand_id(n), *gate));
+    for (id, gate) in turnstiles.chain(hands) {
+        let gate = gate_id(gate);
         write!(text, "\n[[lanes]]\nid = \"{id}\"\ngate = \"{gate}\"\ndirection = \"both\"\n").ok();
     }
-    for (n, class) in CLASSES.iter().enumerate() {
+    for (n, class) in (0_u8..).zip(CLASSES) {
+        let more = match n {
+            GROUP => "persons = { min = 2, max = 60 }\n",
+            KIOSK => "price = 6000\n",
+            _ => "",
+        };
         write!(
             text,
             "\n[[products]]\nid = \"{}\"\nclass = \"{class}\"\nvalidity = {{ kind = \"visit_date\" }}\n\
-             [[products.entitlements]]\nareas = [\"park\"]\nuses = 1\n",
+             {more}[[products.entitlements]]\nareas = [\"park\"]\nuses = 1\n",
             product_of(n)
         )
         .ok();
@@ -86,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_lane_has_a_gate_that_is_there() {
-        let text = config(3, 0);
+        let text = config(&Size::lanes(3), 0);
         assert_eq!(text.matches("[[gates]]").count(), 3);
         assert_eq!(text.matches("[[lanes]]").count(), 3);
         assert!(text.contains("id = \"g02\""));

@@ -1,25 +1,31 @@
-//! What each visitor does: the mix of good tickets, exits, used, unknown and forged ones, and
-//! races of one ticket at two lanes.
+//! What each visitor does: the mix of good tickets, groups, exits, used, unknown and forged ones,
+//! of people who do not walk through, and of races of one ticket at two lanes.
 //!
 //! A plan is made before the clock starts, from moments and a seed, and it is the same for the
 //! same seed. Whether what it wants is possible by then is the oracle's part.
 
-use std::collections::VecDeque;
+mod book;
+#[cfg(test)]
+mod tests;
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde::{Deserialize, Serialize};
 
-/// How long after its entry a ticket may be presented again, in nanoseconds: by then its passage
-/// is long on record.
-const SETTLED_AFTER_NS: u64 = 2_000_000_000;
+use self::book::Book;
+use crate::scenario::{Groups, Scenario};
 
 /// What a visitor does. Tickets are numbered from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Visit {
-    /// Comes in with a fresh ticket.
+    /// Comes in with a fresh ticket: all of a group that are not in yet.
     Enter(usize),
+    /// So many of a group come in, and the others let the time pass.
+    Part(usize, u16),
+    /// Is let in, and does not walk through.
+    Linger(usize),
     /// One of two who come in with the same fresh ticket at the same moment.
     Race(usize),
-    /// Leaves with the ticket of the entry.
+    /// Leaves with the ticket of the entry: all that are in on it.
     Leave(usize),
     /// Presents a ticket that was used before.
     Used(usize),
@@ -27,6 +33,22 @@ pub enum Visit {
     Unknown(u64),
     /// Presents a ticket's code with one letter changed.
     Forged(usize),
+}
+
+impl Visit {
+    /// The ticket that is presented, if it is a real one.
+    pub fn ticket(self) -> Option<usize> {
+        match self {
+            Self::Enter(ticket)
+            | Self::Part(ticket, _)
+            | Self::Linger(ticket)
+            | Self::Race(ticket)
+            | Self::Leave(ticket)
+            | Self::Used(ticket)
+            | Self::Forged(ticket) => Some(ticket),
+            Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// Who comes when.
@@ -38,8 +60,9 @@ pub struct Arrival {
     pub visit: Visit,
 }
 
-/// Shares of a thousand; the rest come in with a fresh ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Shares of a thousand; the rest come in with a fresh ticket for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Mix {
     /// Exits.
     pub leave: u32,
@@ -49,14 +72,59 @@ pub struct Mix {
     pub unknown: u32,
     /// Forged codes.
     pub forged: u32,
-    /// Races; each takes two arrivals.
+    /// Arrivals that race with the next one.
     pub race: u32,
+    /// Groups on one ticket.
+    pub group: u32,
+    /// Groups of whom some come later. Their lane waits out the hold.
+    pub part: u32,
+    /// People who are let in and do not walk through, and come again. Their lane waits, too.
+    pub linger: u32,
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { leave: 80, used: 50, unknown: 40, forged: 10, race: 5 }
+        Self { leave: 80, used: 50, unknown: 40, forged: 10, race: 5, group: 0, part: 0, linger: 0 }
     }
+}
+
+impl Mix {
+    /// All shares together.
+    pub fn sum(&self) -> u32 {
+        let Self { leave, used, unknown, forged, race, group, part, linger } = self;
+        leave + used + unknown + forged + race + group + part + linger
+    }
+
+    /// What those share who present at a moment; none for a fresh ticket for one.
+    fn kind(self, dice: u32) -> Option<Kind> {
+        let shares = [
+            (self.leave, Kind::Leave),
+            (self.used, Kind::Used),
+            (self.unknown, Kind::Unknown),
+            (self.forged, Kind::Forged),
+            (self.race, Kind::Race),
+            (self.group, Kind::Group),
+            (self.part, Kind::Part),
+            (self.linger, Kind::Linger),
+        ];
+        let mut upto = 0;
+        shares.into_iter().find_map(|(share, kind)| {
+            upto += share;
+            (dice < upto).then_some(kind)
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Leave,
+    Used,
+    Unknown,
+    Forged,
+    Race,
+    Group,
+    Part,
+    Linger,
 }
 
 /// All arrivals of a run.
@@ -64,147 +132,67 @@ impl Default for Mix {
 pub struct Plan {
     /// In order of time.
     pub arrivals: Vec<Arrival>,
-    /// How many tickets have to be issued.
-    pub tickets: usize,
+    /// The tickets that have to be issued: how many persons each is for.
+    pub tickets: Vec<u16>,
 }
 
-/// Makes the plan for these moments.
-pub fn plan(moments: &[u64], mix: Mix, seed: u64) -> Plan {
+/// What a plan goes by.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The mix of each phase.
+    pub mixes: Vec<Mix>,
+    /// The sizes of groups.
+    pub groups: Groups,
+    /// How long visitors stay, in seconds.
+    pub stay_s: Option<f64>,
+    /// The number of the first ticket.
+    pub first: usize,
+}
+
+impl Rules {
+    /// One mix, no stay.
+    pub fn plain(mix: Mix) -> Self {
+        Self { mixes: vec![mix], groups: Groups::default(), stay_s: None, first: 0 }
+    }
+
+    /// A scenario's.
+    pub fn of(scenario: &Scenario) -> Self {
+        let mixes = scenario.phases.iter().map(|phase| phase.mix.unwrap_or(scenario.mix));
+        let (groups, stay_s) = (scenario.groups, scenario.stay_s);
+        Self { mixes: mixes.collect(), groups, stay_s, first: 0 }
+    }
+}
+
+/// Makes the plan for these moments, each with the number of its phase.
+pub fn plan(moments: &[(u64, usize)], rules: &Rules, seed: u64) -> Plan {
     let mut rng = StdRng::seed_from_u64(seed ^ 0x5348_414e_4d45_4e00);
-    let mut book = Book::default();
+    let mut book = Book::new(rules);
     let mut arrivals = Vec::with_capacity(moments.len());
     let mut moments = moments.iter().copied().enumerate();
-    while let Some((n, at_ns)) = moments.next() {
-        book.settle(at_ns);
-        let dice = rng.random_range(0..1000_u32);
-        let visit = match () {
-            () if dice < mix.leave => book.leaver(),
-            () if dice < mix.leave + mix.used => book.used(&mut rng),
-            () if dice < mix.leave + mix.used + mix.unknown => {
-                Some(Visit::Unknown(u64::try_from(n).unwrap_or(u64::MAX)))
-            }
-            () if dice < mix.leave + mix.used + mix.unknown + mix.forged => book.forged(&mut rng),
-            () if dice < mix.leave + mix.used + mix.unknown + mix.forged + mix.race => {
-                // The second one takes the next arrival's place, and comes at the same moment.
-                moments.next().map(|_| Visit::Race(book.fresh()))
-            }
-            () => None,
+    while let Some((n, (at_ns, phase))) = moments.next() {
+        for (left_ns, ticket) in book.settle(at_ns) {
+            arrivals.push(Arrival { at_ns: left_ns, visit: Visit::Leave(ticket) });
+        }
+        let mix = rules.mixes[phase.min(rules.mixes.len() - 1)];
+        let visit = match mix.kind(rng.random_range(0..1000_u32)) {
+            Some(Kind::Leave) => book.leaver(),
+            Some(Kind::Used) => book.used(&mut rng),
+            Some(Kind::Unknown) => Some(Visit::Unknown(u64::try_from(n).unwrap_or(u64::MAX))),
+            Some(Kind::Forged) => book.forged(&mut rng),
+            // The second one takes the next arrival's place, and comes at the same moment.
+            Some(Kind::Race) => moments.next().map(|_| Visit::Race(book.fresh(1))),
+            Some(Kind::Group) => Some(book.group(at_ns, &mut rng)),
+            Some(Kind::Part) => Some(book.part(at_ns, &mut rng)),
+            Some(Kind::Linger) => Some(book.linger(at_ns)),
+            None => None,
         };
-        let visit = visit.unwrap_or_else(|| book.enter(at_ns));
+        let visit = visit.unwrap_or_else(|| book.enter(at_ns, &mut rng));
         arrivals.push(Arrival { at_ns, visit });
         if matches!(visit, Visit::Race(_)) {
             arrivals.push(Arrival { at_ns, visit });
         }
     }
-    Plan { arrivals, tickets: book.issued }
-}
-
-/// Which tickets are where by the plan.
-#[derive(Default)]
-struct Book {
-    issued: usize,
-    /// Came in a short while ago.
-    recent: VecDeque<(u64, usize)>,
-    /// Inside, and will leave.
-    leavers: VecDeque<usize>,
-    /// Inside, and will stay: what is presented again, so that no exit is under way meanwhile.
-    stayers: Vec<usize>,
-}
-
-impl Book {
-    fn fresh(&mut self) -> usize {
-        self.issued += 1;
-        self.issued - 1
-    }
-
-    fn enter(&mut self, at_ns: u64) -> Visit {
-        let ticket = self.fresh();
-        self.recent.push_back((at_ns, ticket));
-        Visit::Enter(ticket)
-    }
-
-    fn settle(&mut self, at_ns: u64) {
-        while self.recent.front().is_some_and(|(since, _)| since + SETTLED_AFTER_NS <= at_ns) {
-            let Some((_, ticket)) = self.recent.pop_front() else { return };
-            if ticket.is_multiple_of(2) {
-                self.leavers.push_back(ticket);
-            } else {
-                self.stayers.push(ticket);
-            }
-        }
-    }
-
-    fn leaver(&mut self) -> Option<Visit> {
-        self.leavers.pop_front().map(Visit::Leave)
-    }
-
-    fn used(&self, rng: &mut StdRng) -> Option<Visit> {
-        self.any_stayer(rng).map(Visit::Used)
-    }
-
-    fn forged(&self, rng: &mut StdRng) -> Option<Visit> {
-        self.any_stayer(rng).map(Visit::Forged)
-    }
-
-    fn any_stayer(&self, rng: &mut StdRng) -> Option<usize> {
-        (!self.stayers.is_empty()).then(|| self.stayers[rng.random_range(0..self.stayers.len())])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        collections::{HashMap, HashSet},
-        time::Duration,
-    };
-
-    use super::*;
-    use crate::arrivals::poisson;
-
-    fn minute() -> Plan {
-        plan(&poisson(1000.0, Duration::from_mins(1), 5), Mix::default(), 5)
-    }
-
-    #[test]
-    fn a_seed_makes_the_same_plan_again() {
-        assert_eq!(minute(), minute());
-    }
-
-    #[test]
-    fn nobody_is_added_and_nobody_lost() {
-        let moments = poisson(1000.0, Duration::from_mins(1), 5);
-        assert_eq!(minute().arrivals.len(), moments.len());
-    }
-
-    #[test]
-    fn a_ticket_leaves_once_and_only_after_its_entry() {
-        let mut entered: HashMap<usize, u64> = HashMap::new();
-        let mut left = HashSet::new();
-        for arrival in minute().arrivals {
-            match arrival.visit {
-                Visit::Enter(ticket) => assert_eq!(entered.insert(ticket, arrival.at_ns), None),
-                Visit::Leave(ticket) => {
-                    assert!(entered[&ticket] + SETTLED_AFTER_NS <= arrival.at_ns);
-                    assert!(left.insert(ticket));
-                }
-                Visit::Used(ticket) | Visit::Forged(ticket) => {
-                    assert!(entered.contains_key(&ticket) && !left.contains(&ticket));
-                }
-                Visit::Race(_) | Visit::Unknown(_) => {}
-            }
-        }
-        assert!(left.len() > 3_000);
-    }
-
-    #[test]
-    fn races_come_in_pairs_at_one_moment() {
-        let mut races: HashMap<usize, Vec<u64>> = HashMap::new();
-        for arrival in minute().arrivals {
-            if let Visit::Race(ticket) = arrival.visit {
-                races.entry(ticket).or_default().push(arrival.at_ns);
-            }
-        }
-        assert!(races.len() > 100);
-        assert!(races.values().all(|at| at.len() == 2 && at[0] == at[1]));
-    }
+    // Exits lie between the moments of entries.
+    arrivals.sort_by_key(|arrival| arrival.at_ns);
+    Plan { arrivals, tickets: book.tickets }
 }

@@ -1,4 +1,9 @@
-//! What is told in the end: tables for people on standard output, JSON for machines in a file.
+//! What is told in the end: tables for people on standard output, JSON for machines in a file, and
+//! a page with charts made from that same JSON.
+
+mod charts;
+pub mod compare;
+pub mod html;
 
 use std::{fs, io::Write, path::Path};
 
@@ -11,6 +16,7 @@ use crate::{
     echo::Form,
     figures::{Latencies, Quantiles, Round, ratio},
     metrics::Measured,
+    oracle::Broken,
     run::{Options, Outcome, SegmentLine, Used},
 };
 
@@ -20,15 +26,19 @@ const HEAD: &str =
 /// Reports a run.
 pub fn run(outcome: &Outcome, out: &mut dyn Write) -> anyhow::Result<()> {
     let Outcome { options, visitors, .. } = outcome;
+    let scenario = &options.scenario;
     writeln!(
         out,
-        "{} lanes, {} scans/s (Poisson, seed {}), {} × {} s, the first {} s of each not measured",
-        options.gates,
-        options.rate,
-        options.seed,
+        "{}: {} lanes, {:.1} s, at most {:.0} scans/s (seed {}), {} × {:.1} s, the first {} s of \
+         each not measured",
+        scenario.name,
+        scenario.lanes,
+        scenario.seconds(),
+        scenario.peak(),
+        scenario.seed,
         options.rounds,
-        options.seconds,
-        options.warmup_s
+        options.each_s(),
+        scenario.warmup_s
     )?;
     writeln!(out, "\n{HEAD}")?;
     row(out, "scan → decision", &visitors.intended)?;
@@ -50,6 +60,9 @@ pub fn run(outcome: &Outcome, out: &mut dyn Write) -> anyhow::Result<()> {
         outcome.planned, outcome.queue_longest
     )?;
     used(out, "server", outcome.server, answered)?;
+    if scenario.ends_server() {
+        writeln!(out, "              (the server's figures here and below: since its last start)")?;
+    }
     used(out, "fleet", outcome.fleet, answered)?;
     told(out, outcome)?;
     let d = &outcome.devices;
@@ -59,28 +72,112 @@ pub fn run(outcome: &Outcome, out: &mut dyn Write) -> anyhow::Result<()> {
         d.resends,
         d.fact_resends,
         d.decided_alone,
-        d.connects.saturating_sub(u64::try_from(options.gates).unwrap_or(u64::MAX))
+        d.connects.saturating_sub(u64::try_from(scenario.lanes).unwrap_or(u64::MAX))
     )?;
+    company(out, outcome)?;
     verdict(out, outcome)?;
-    write_json(options.json.as_deref(), || json_of(outcome))
+    write_json(options.json.as_deref(), || json_of(outcome))?;
+    let Some(path) = options.html.as_deref() else { return Ok(()) };
+    fs::write(path, html::page(&json_of(outcome)))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Kiosks, viewers, faults and what was there before.
+fn company(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
+    let ms = |us: f64| us / 1000.0;
+    let Outcome { sales, viewed, recovered, .. } = outcome;
+    if sales.kiosks > 0 {
+        let q = sales.sale;
+        writeln!(
+            out,
+            "kiosks        {} sold {} tickets, p50 {:.1} ms, p99 {:.1} ms; {} sales failed in a fault",
+            sales.kiosks,
+            q.count,
+            ms(q.p50_us),
+            ms(q.p99_us),
+            sales.failed
+        )?;
+    }
+    if viewed.viewers > 0 {
+        let q = viewed.age;
+        writeln!(
+            out,
+            "viewers       {} saw {} frames; from commit to glass p50 {:.0} ms, p99 {:.0} ms; inside \
+             and gates at most {} apart in a frame",
+            viewed.viewers,
+            viewed.frames,
+            ms(q.p50_us),
+            ms(q.p99_us),
+            viewed.apart_max
+        )?;
+    }
+    for fault in &outcome.suffered {
+        let q = fault.back;
+        writeln!(
+            out,
+            "fault         {:?} of {} lanes at {:.1} s, over at {:.1} s; back after p50 {:.2} s, \
+             the last after {:.2} s",
+            fault.kind,
+            fault.lanes,
+            fault.at_s,
+            fault.over_s,
+            q.p50_us / 1e6,
+            q.max_us / 1e6
+        )?;
+    }
+    if recovered.count > 0 {
+        writeln!(
+            out,
+            "came again    {} visitors, served after p50 {:.1} s, at most {:.1} s",
+            recovered.count,
+            recovered.p50_us / 1e6,
+            recovered.max_us / 1e6
+        )?;
+    }
+    if let Some(p) = outcome.preloaded {
+        let mib = |mib: Option<f64>| mib.map_or("?".to_owned(), |mib| format!("{mib:.0} MiB"));
+        writeln!(
+            out,
+            "tickets       {} imported in {:.1} s ({:.0} a second), {} → {}; a start with them took \
+             {:.2} s, {}",
+            p.tickets,
+            p.import_s,
+            p.per_s,
+            mib(p.mib[0]),
+            mib(p.mib[1]),
+            p.start_s.unwrap_or(0.0),
+            mib(p.start_mib)
+        )?;
+    }
+    Ok(())
 }
 
 fn verdict(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
-    let counts = &outcome.counts;
+    let (counts, allowed) = (&outcome.counts, outcome.allowances);
     writeln!(
         out,
         "oracle        {} entries, {} exits, {} refusals, {} visits not as planned",
         counts.entries,
         counts.exits,
         counts.refusals(),
-        outcome.replaced
+        allowed.replaced
     )?;
+    if allowed.alone > 0 {
+        writeln!(
+            out,
+            "in faults     {} answers by lanes alone, {} of them let in, {} conflicts, {} came again",
+            allowed.alone, allowed.alone_granted, allowed.conflicts, allowed.again
+        )?;
+    }
     broken(out, outcome.broken, &outcome.broken_words)
 }
 
-fn broken(out: &mut dyn Write, count: u64, words: &[String]) -> anyhow::Result<()> {
-    for what in words {
+pub(crate) fn broken(out: &mut dyn Write, count: u64, words: &[Broken]) -> anyhow::Result<()> {
+    for Broken { what, trail } in words {
         writeln!(out, "  broken: {what}")?;
+        for step in trail {
+            writeln!(out, "    {step}")?;
+        }
     }
     match count {
         0 => writeln!(out, "verdict       every answer and every count as expected")?,
@@ -198,13 +295,13 @@ pub fn echo(
         out,
         "raw echo: {} connections, {} a second, QoS {}, {} → {} bytes, responder {:?}, {} × {} s",
         form.lanes,
-        options.rate,
+        options.scenario.peak(),
         form.qos,
         form.question_bytes,
         form.answer_bytes,
         form.responder,
         options.rounds,
-        options.seconds
+        options.each_s()
     )?;
     writeln!(out, "\n{HEAD}")?;
     row(out, "raw echo", &all.intended)?;
@@ -269,7 +366,14 @@ fn json_of(outcome: &Outcome) -> Value {
         "told": outcome.told,
         "devices": devices(&outcome.devices),
         "counts": outcome.counts,
-        "not_as_planned": outcome.replaced,
+        "allowances": outcome.allowances,
+        "came_again": outcome.recovered,
+        "faults": outcome.suffered,
+        "viewers": outcome.viewed,
+        "kiosks": outcome.sales,
+        "preloaded": outcome.preloaded,
+        "percentiles": outcome.visitors.intended.curve(),
+        "series": outcome.series,
         "broken": outcome.broken,
         "broken_words": outcome.broken_words,
     })
@@ -303,7 +407,7 @@ fn devices(stats: &TurnstileStats) -> Value {
     })
 }
 
-fn write_json(path: Option<&Path>, value: impl FnOnce() -> Value) -> anyhow::Result<()> {
+pub(crate) fn write_json(path: Option<&Path>, value: impl FnOnce() -> Value) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
     let text = serde_json::to_vec_pretty(&value())?;
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))

@@ -19,10 +19,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{clock, park};
+use crate::{
+    clock,
+    park::{self, Size},
+};
 
-/// How long the server may take to be ready.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the server may take to be ready: millions of tickets are read then.
+const START_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How long it may take to stop in order.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,10 +51,23 @@ pub struct Login {
     pub password: String,
 }
 
+/// How a server process is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// SIGTERM: it stops in order.
+    InOrder,
+    /// SIGKILL: a power cut of the process.
+    Killed,
+}
+
 /// A running server process. Dropping it ends it the hard way.
 pub struct Server {
     child: Child,
+    program: PathBuf,
     folder: TempDir,
+    broker: Option<String>,
+    /// How long it took from its start until it was ready, the last time.
+    pub started_in: Duration,
     /// Where it listens.
     pub addresses: Addresses,
     /// Its first login.
@@ -71,37 +87,62 @@ pub fn program() -> Option<PathBuf> {
 }
 
 impl Server {
-    /// Starts `program` with a park of `lanes` lanes, and waits until it is ready.
-    pub async fn start(program: &Path, lanes: usize) -> anyhow::Result<Self> {
+    /// Starts `program` with a park of this size, and waits until it is ready. `broker`: an outside
+    /// one, as `mqtt://user:password@host:1883`, in place of its own.
+    pub async fn start(program: &Path, size: &Size, broker: Option<&str>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("shanmen-loadtest-").tempdir()?;
-        let config = folder.path().join("park.toml");
-        fs::write(&config, park::config(lanes, clock::unix_s()))?;
-        let log = fs::File::create(folder.path().join("server.log"))?;
-        let data = folder.path().join("data");
-        let mut command = Command::new(program);
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .arg("--data")
-            .arg(&data)
-            .args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true);
-        if env::var_os("RUST_LOG").is_none() {
-            command.env("RUST_LOG", "warn");
-        }
-        let child =
-            command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        let nowhere = Addresses { http: String::new(), mqtt: String::new() };
-        let login = Login { user: String::new(), password: String::new() };
-        let mut server = Self { child, folder, addresses: nowhere, login };
-        let started = timeout(START_TIMEOUT, server.ready(&data)).await;
-        let started = started.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not ready in time")));
-        started.with_context(|| server.last_words())?;
+        fs::write(folder.path().join("park.toml"), park::config(size, clock::unix_s()))?;
+        let nowhere = Addresses { http: "127.0.0.1:0".to_owned(), mqtt: "127.0.0.1:0".to_owned() };
+        let child = spawn(program, folder.path(), &nowhere, broker)?;
+        let mut server = Self {
+            child,
+            program: program.to_owned(),
+            folder,
+            broker: broker.map(str::to_owned),
+            started_in: Duration::ZERO,
+            addresses: nowhere,
+            login: Login { user: String::new(), password: String::new() },
+        };
+        server.wait_ready().await?;
         Ok(server)
+    }
+
+    /// Ends it, and starts it again on the same folder and ports; waits until it is ready.
+    pub async fn restart(&mut self, how: End) -> anyhow::Result<()> {
+        self.end(how).await?;
+        // What the last start wrote would be taken for this one's.
+        fs::remove_file(self.folder.path().join("data/addresses.json")).ok();
+        let (folder, broker) = (self.folder.path(), self.broker.as_deref());
+        self.child = spawn(&self.program, folder, &self.addresses, broker)?;
+        self.wait_ready().await
+    }
+
+    async fn end(&mut self, how: End) -> anyhow::Result<ExitStatus> {
+        if how == End::Killed {
+            self.child.kill().await?;
+            return Ok(self.child.wait().await?);
+        }
+        let Some(pid) = self.child.id() else { return Ok(self.child.wait().await?) };
+        // The standard library knows no SIGTERM.
+        let told = Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await;
+        if !told.is_ok_and(|status| status.success()) {
+            self.child.start_kill()?;
+        }
+        if let Ok(status) = timeout(STOP_TIMEOUT, self.child.wait()).await {
+            return Ok(status?);
+        }
+        self.child.kill().await?;
+        bail!("the server did not stop within {} s", STOP_TIMEOUT.as_secs())
+    }
+
+    async fn wait_ready(&mut self) -> anyhow::Result<()> {
+        let data = self.folder.path().join("data");
+        let begun = clock::Clock::start();
+        let started = timeout(START_TIMEOUT, self.ready(&data)).await;
+        let started = started.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not ready in time")));
+        started.with_context(|| self.last_words())?;
+        self.started_in = Duration::from_nanos(begun.ns());
+        Ok(())
     }
 
     async fn ready(&mut self, data: &Path) -> anyhow::Result<()> {
@@ -140,16 +181,35 @@ impl Server {
 
     /// Stops it in order; tells how it ended.
     pub async fn stop(mut self) -> anyhow::Result<ExitStatus> {
-        let Some(pid) = self.child.id() else { return Ok(self.child.wait().await?) };
-        // The standard library knows no SIGTERM.
-        let told = Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await;
-        if !told.is_ok_and(|status| status.success()) {
-            self.child.start_kill()?;
-        }
-        if let Ok(status) = timeout(STOP_TIMEOUT, self.child.wait()).await {
-            return Ok(status?);
-        }
-        self.child.kill().await?;
-        bail!("the server did not stop within {} s", STOP_TIMEOUT.as_secs())
+        self.end(End::InOrder).await
     }
+}
+
+fn spawn(
+    program: &Path,
+    folder: &Path,
+    addresses: &Addresses,
+    broker: Option<&str>,
+) -> anyhow::Result<Child> {
+    let log = fs::File::options().create(true).append(true).open(folder.join("server.log"))?;
+    let mut command = Command::new(program);
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg(folder.join("park.toml"))
+        .arg("--data")
+        .arg(folder.join("data"))
+        .args(["--http", &addresses.http])
+        .args(match broker {
+            Some(url) => ["--broker", url],
+            None => ["--mqtt", &addresses.mqtt],
+        })
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true);
+    if env::var_os("RUST_LOG").is_none() {
+        command.env("RUST_LOG", "warn");
+    }
+    command.spawn().with_context(|| format!("cannot start {}", program.display()))
 }

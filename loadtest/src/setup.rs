@@ -2,10 +2,15 @@
 //!
 //! All of it over the public API, as an installer and a ticket system would do it.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shanmen_devices::turnstile::{BrokerAddress, TurnstileConfig};
+use shanmen_devices::{
+    agent::AgentConfig,
+    turnstile::{BrokerAddress, TurnstileConfig},
+};
 use shanmen_protocols::{
     feed::{LaneCondition, Snapshot},
     ids::{DeviceId, LaneId, SiteId},
@@ -97,47 +102,55 @@ impl Target {
         Ok(lanes)
     }
 
-    /// Makes claims and trades them: one device for each lane.
-    pub async fn enrol(&self, lanes: &[LaneId], scan_qos: u8) -> anyhow::Result<Vec<Enrolled>> {
-        #[derive(Deserialize)]
-        struct Claim {
-            claim: String,
-        }
-        #[derive(Deserialize)]
-        struct Secret {
-            site: SiteId,
-            device: DeviceId,
-            username: String,
-            password: String,
-        }
+    /// Makes claims and trades them: one turnstile for each lane. `set` has the last word on how
+    /// each is told to be.
+    pub async fn enrol(
+        &self,
+        lanes: &[LaneId],
+        set: impl Fn(usize, &mut TurnstileConfig),
+    ) -> anyhow::Result<Vec<Enrolled>> {
         let mut connection = self.connect().await?;
         let mut enrolled = Vec::with_capacity(lanes.len());
         for (n, lane) in lanes.iter().enumerate() {
-            let body = json!({
-                "device": lane, "kind": "turnstile", "lane": lane, "minutes": CLAIM_MINUTES,
-            });
-            let claim: Claim = connection.post("/api/v1/devices/claims", &body).await?;
-            let body = json!({
-                "claim": claim.claim, "serial": format!("LOAD-{n}"), "model": "load test",
-            });
-            let secret: Secret = connection.post("/enrol", &body).await?;
+            let secret = trade(&mut connection, lane.as_str(), "turnstile", Some(lane)).await?;
             let mut config =
                 TurnstileConfig::new(secret.site, secret.device, lane.clone(), self.mqtt.clone());
             config.agent.username = secret.username;
             config.agent.password = secret.password;
-            config.scan_at_least_once = scan_qos == 1;
+            set(n, &mut config);
             enrolled.push(Enrolled { config, gate: park::gate_of(n) });
         }
         Ok(enrolled)
     }
 
-    /// Issues `count` tickets for today; gives their codes in the order of their numbers.
-    pub async fn issue(&self, count: usize) -> anyhow::Result<Vec<String>> {
+    /// The same for a device of another kind; what its agent is told.
+    pub async fn enrol_one(
+        &self,
+        device: &str,
+        kind: &str,
+        lane: Option<&LaneId>,
+    ) -> anyhow::Result<AgentConfig> {
+        let mut connection = self.connect().await?;
+        let secret = trade(&mut connection, device, kind, lane).await?;
+        let mut agent = AgentConfig::new(secret.site, secret.device, self.mqtt.clone());
+        agent.username = secret.username;
+        agent.password = secret.password;
+        Ok(agent)
+    }
+
+    /// Issues tickets for today, each for so many persons; `first` is the number of the first of
+    /// them. Gives their codes in this order.
+    pub async fn issue(&self, first: usize, persons: &[u16]) -> anyhow::Result<Vec<String>> {
+        if self.product.is_some() && persons.iter().any(|persons| *persons > 1) {
+            bail!("tickets for groups are sold in the load test's own park only");
+        }
+        let count = persons.len();
         let date = self.snapshot().await?.today.date;
+        let persons: Arc<[u16]> = persons.into();
         let mut issuers = JoinSet::new();
         for issuer in 0..ISSUERS {
-            let (target, date) = (self.clone(), date.clone());
-            issuers.spawn(async move { target.issue_share(count, issuer, &date).await });
+            let (target, date, persons) = (self.clone(), date.clone(), Arc::clone(&persons));
+            issuers.spawn(async move { target.issue_share(first, &persons, issuer, &date).await });
         }
         let mut codes = vec![String::new(); count];
         while let Some(share) = issuers.join_next().await {
@@ -155,7 +168,8 @@ impl Target {
 
     async fn issue_share(
         &self,
-        count: usize,
+        first: usize,
+        persons: &[u16],
         issuer: usize,
         date: &str,
     ) -> anyhow::Result<Vec<(usize, Vec<String>)>> {
@@ -163,6 +177,8 @@ impl Target {
         struct Line<'a> {
             product: String,
             visit_date: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            persons: Option<u16>,
         }
         #[derive(Deserialize)]
         struct Issued {
@@ -174,11 +190,14 @@ impl Target {
         }
         let mut connection = self.connect().await?;
         let mut share = Vec::new();
+        let count = persons.len();
         for from in (0..count).step_by(TICKETS_EACH).skip(issuer).step_by(ISSUERS) {
             let numbers = from..count.min(from + TICKETS_EACH);
-            let line = |n| Line {
-                product: self.product.clone().unwrap_or_else(|| park::product_of(n)),
-                visit_date: date,
+            let line = |n: usize| {
+                let class = park::class_of(first + n, persons[n]);
+                let product = self.product.clone().unwrap_or_else(|| park::product_of(class));
+                let several = Some(persons[n]).filter(|persons| *persons > 1);
+                Line { product, visit_date: date, persons: several }
             };
             let body = json!({ "tickets": numbers.map(line).collect::<Vec<_>>() });
             let answer: Issued = connection.post("/api/v1/tickets", &body).await?;
@@ -186,4 +205,34 @@ impl Target {
         }
         Ok(share)
     }
+}
+
+/// What a claim is traded for.
+#[derive(Deserialize)]
+struct Secret {
+    site: SiteId,
+    device: DeviceId,
+    username: String,
+    password: String,
+}
+
+async fn trade(
+    connection: &mut Connection,
+    device: &str,
+    kind: &str,
+    lane: Option<&LaneId>,
+) -> anyhow::Result<Secret> {
+    #[derive(Deserialize)]
+    struct Claim {
+        claim: String,
+    }
+    let mut body = json!({ "device": device, "kind": kind, "minutes": CLAIM_MINUTES });
+    if let Some(lane) = lane {
+        body["lane"] = json!(lane);
+    }
+    let claim: Claim = connection.post("/api/v1/devices/claims", &body).await?;
+    let body = json!({
+        "claim": claim.claim, "serial": format!("LOAD-{device}"), "model": "load test",
+    });
+    connection.post("/enrol", &body).await
 }

@@ -7,9 +7,12 @@ use crate::plan::Visit;
 /// The code that a visitor presents.
 pub fn code_of(visit: Visit, codes: &[String]) -> String {
     match visit {
-        Visit::Enter(ticket) | Visit::Race(ticket) | Visit::Leave(ticket) | Visit::Used(ticket) => {
-            codes[ticket].clone()
-        }
+        Visit::Enter(ticket)
+        | Visit::Part(ticket, _)
+        | Visit::Linger(ticket)
+        | Visit::Race(ticket)
+        | Visit::Leave(ticket)
+        | Visit::Used(ticket) => codes[ticket].clone(),
         Visit::Unknown(n) => format!("NEVER-SOLD-{n:020}"),
         Visit::Forged(ticket) => forged(&codes[ticket]),
     }

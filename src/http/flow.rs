@@ -4,12 +4,15 @@
 //! the control plane's. Called by the managers' page and by whoever wants the numbers.
 
 pub(super) mod day;
+pub(super) mod export;
 pub(super) mod series;
+mod table;
+pub(super) mod week;
 
+use serde::Serialize;
 use shanmen_actors::api::{FlowBy, Peak};
 use shanmen_protocols::{feed::Text, time::UnixMs};
 use shanmen_rules::Day;
-use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, problem::Problem, times::Times};
@@ -47,9 +50,7 @@ impl Most {
 /// A business date of a query; today by default.
 fn day_of(app: &App, name: &str, text: Option<&str>) -> Result<Day, Problem> {
     let Some(text) = text else { return Ok(app.plane.today()) };
-    text.trim()
-        .parse()
-        .map_err(|_| Problem::invalid(format!("{name}: a date like 2026-10-01")))
+    text.trim().parse().map_err(|_| Problem::invalid(format!("{name}: a date like 2026-10-01")))
 }
 
 /// From when to when: moments or business dates, the last date whole; today so far by default.

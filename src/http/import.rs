@@ -71,7 +71,7 @@ pub(super) struct Rejected {
         content((String = "application/x-ndjson"), (String = "text/csv")),
         description = "A ticket a line, as in POST /api/v1/tickets. CSV begins with a line of \
                        names: product, and any of id, visit_date, slot, persons, status, \
-                       credential_type, credential."),
+                       credential_type, credential, channel."),
     responses((status = 200, description = "what was taken and what was not", body = Imported)))]
 pub(super) async fn import(
     State(app): State<App>,

@@ -86,9 +86,7 @@ duties! {
 
 /// The duties that somebody with these roles has, as words (`see_devices`, `operate` …), and those
 /// that they have not, with the roles that have.
-pub(super) fn duties_of(
-    roles: &[String],
-) -> (Vec<String>, BTreeMap<String, Vec<&'static str>>) {
+pub(super) fn duties_of(roles: &[String]) -> (Vec<String>, BTreeMap<String, Vec<&'static str>>) {
     let has = |of: &[&str]| roles.iter().any(|role| role == "admin" || of.contains(&role.as_str()));
     let (may, lacks): (Vec<_>, Vec<_>) = DUTIES.iter().partition(|(_, of)| has(of));
     let may = may.into_iter().map(|(name, _)| word(name)).collect();

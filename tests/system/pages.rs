@@ -35,11 +35,8 @@ async fn with_the_demo(tests: &'static str) {
     let Some(node) = browser() else { return };
     let demo = Demo::start().await;
     let (user, password) = demo.login.clone();
-    let given = vec![
-        ("BASE_URL", demo.http.clone()),
-        ("LOGIN_USER", user),
-        ("LOGIN_PASSWORD", password),
-    ];
+    let given =
+        vec![("BASE_URL", demo.http.clone()), ("LOGIN_USER", user), ("LOGIN_PASSWORD", password)];
     run(node, tests, given).await;
 }
 

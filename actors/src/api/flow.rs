@@ -156,7 +156,7 @@ pub struct DayReport {
     pub peak: Option<Peak>,
     /// What it bears now.
     pub capacity: Option<u32>,
-    /// By each dimension but the site, in the order of [`FlowBy::ALL`].
+    /// By each dimension but site and lane, in the order of [`FlowBy::ALL`].
     pub by: Vec<(FlowBy, Vec<Keyed>)>,
     /// How long those who left had stayed.
     pub dwell: Option<Dwell>,
@@ -313,4 +313,32 @@ pub struct ForecastError {
     pub peak: u32,
     /// How far off it was at the entries, in percent of what came.
     pub error_percent: f64,
+}
+
+/// A made-up day before today, for a demonstration.
+#[derive(Clone, Debug)]
+pub struct PastDay {
+    /// Which.
+    pub day: Day,
+    /// What was counted; the site's key is empty.
+    pub counts: Vec<PastCount>,
+    /// How long visitors stayed: minutes, persons.
+    pub stays: Vec<(u32, u32)>,
+    /// In how many minutes the devices were connected.
+    pub devices: Vec<DeviceAvailability>,
+    /// Persons of the tickets sold for the day.
+    pub sold: u32,
+}
+
+/// A made-up count.
+#[derive(Clone, Debug)]
+pub struct PastCount {
+    /// Of what dimension.
+    pub by: FlowBy,
+    /// In the minute that begins here.
+    pub at: UnixMs,
+    /// Of what.
+    pub key: String,
+    /// The counts; `minutes_above_80` follows from the peak.
+    pub counted: Counted,
 }

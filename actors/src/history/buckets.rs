@@ -113,7 +113,7 @@ fn next(calendar: &Calendar, start: i64, step: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use jiff::{civil::date, tz::TimeZone};
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     use super::*;
@@ -148,10 +148,8 @@ mod tests {
     #[test]
     fn an_hour_is_one_of_the_sites_clock() {
         for zone in ["Asia/Kolkata", "Asia/Kathmandu", "Asia/Shanghai"] {
-            let (start, end) = hour_of(
-                &calendar(zone, "00:00"),
-                minute_of(at(zone, "2026-11-22T09:59")),
-            );
+            let (start, end) =
+                hour_of(&calendar(zone, "00:00"), minute_of(at(zone, "2026-11-22T09:59")));
             assert_eq!(moment_of(start), at(zone, "2026-11-22T09:00"), "{zone}");
             assert_eq!(moment_of(end), at(zone, "2026-11-22T10:00"), "{zone}");
         }

@@ -8,6 +8,8 @@
 //! 4. **From what came**: the entries so far, divided by the share that has usually come by now.
 //! 5. **Blend**: before the visitors come 3. alone; from then on evenly over to 4., which stands
 //!    alone once half of the visitors have usually come.
+//!    A day that **opened late** (a storm in the morning, a program that was started at noon) is
+//!    measured from its first entry on: what has usually come before is expected of neither.
 //! 6. **In the site**: the usual persons for each entry, times the expected entries; how far the
 //!    count of now is off that fades out over the next two hours.
 //!
@@ -63,10 +65,10 @@ pub(crate) struct Outlook {
 
 /// The days to go by, of those on record before `today`.
 pub(crate) fn pick(today: Day, before: &[Before]) -> Vec<&Before> {
-    let mut some: Vec<&Before> =
+    let mut earlier: Vec<&Before> =
         before.iter().filter(|one| one.shape.day < today && 0 < one.shape.total()).collect();
-    some.sort_by_key(|one| std::cmp::Reverse(one.shape.day));
-    let same: Vec<&Before> = some
+    earlier.sort_by_key(|one| std::cmp::Reverse(one.shape.day));
+    let same: Vec<&Before> = earlier
         .iter()
         .copied()
         .filter(|one| one.shape.day.weekday() == today.weekday())
@@ -75,8 +77,8 @@ pub(crate) fn pick(today: Day, before: &[Before]) -> Vec<&Before> {
     if WEEKDAYS_ENOUGH <= same.len() {
         return same;
     }
-    some.truncate(ANY_DAYS);
-    some
+    earlier.truncate(ANY_DAYS);
+    earlier
 }
 
 /// What is expected; none without a day to go by.
@@ -91,10 +93,12 @@ pub(crate) fn outlook(now: &SoFar, before: &[Before]) -> Option<Outlook> {
     let share = usual.shares[..at].iter().sum::<f64>() + usual.shares[at] * within;
     let came = f64::from(now.shape.total());
 
-    let from_sold = usual.entries * usual.sold_factor(now.sold);
-    let weight =
-        ((share - TELLING.start) / (TELLING.end - TELLING.start)).clamp(0.0, 1.0);
-    let from_came = if 0.0 < weight { came / share } else { 0.0 };
+    let missed = usual.missed(&now.shape, share);
+    let since = share - missed;
+    let from_sold = usual.entries * usual.sold_factor(now.sold) * (1.0 - missed);
+    let weight = ((since - TELLING.start) / (TELLING.end - TELLING.start)).clamp(0.0, 1.0);
+    // The share of what is still to come, at the pace of what came.
+    let from_came = if 0.0 < weight { came * (1.0 - missed) / since } else { 0.0 };
     let entries = (from_sold * (1.0 - weight) + from_came * weight).max(came);
 
     let rest = (entries - came) / (1.0 - share).max(0.000_1);
@@ -156,6 +160,14 @@ impl Usual {
         Self { shares, in_site, entries, sold: sold.map(|sum| sum / count) }
     }
 
+    /// The share that has usually come before the first entry of a day, or by now where nobody has
+    /// come; none worth a word is 0.
+    fn missed(&self, day: &Shape, by_now: f64) -> f64 {
+        let first = day.entries.iter().position(|entries| 0 < *entries);
+        let share = first.map_or(by_now, |first| self.shares[..first].iter().sum());
+        if share < TELLING.start { 0.0 } else { share }
+    }
+
     fn sold_factor(&self, sold: u32) -> f64 {
         match self.sold {
             Some(usual) if SOLD_TELLING <= usual && SOLD_TELLING <= f64::from(sold) => {
@@ -198,7 +210,8 @@ mod tests {
 
     /// A day with entries from 8 to 12 o'clock, evenly, who stay two hours.
     fn day(day: i32, each: u32) -> Shape {
-        let entries: Vec<u32> = (0..96).map(|n| if (32..48).contains(&n) { each } else { 0 }).collect();
+        let entries: Vec<u32> =
+            (0..96).map(|n| if (32..48).contains(&n) { each } else { 0 }).collect();
         let inside = |n: usize| entries[n.saturating_sub(8)..=n].iter().sum::<u32>();
         Shape { day: Day(day), in_site: (0..96).map(inside).collect(), entries }
     }
@@ -252,6 +265,19 @@ mod tests {
         let evening = outlook(&until(day(20_014, 150), 90, 0), &days).unwrap();
         assert_eq!(evening.entries, 2_400, "then it is what came");
         assert_eq!(evening.curve, day(20_014, 150).entries);
+    }
+
+    #[test]
+    fn a_day_that_opened_late_goes_on_as_usual() {
+        let days: Vec<Before> = [20_000, 20_007].map(|n| before(day(n, 100))).into();
+        let mut late = day(20_014, 100);
+        late.entries[..44].fill(0);
+        let opening = outlook(&until(late.clone(), 44, 0), &days).unwrap();
+        assert_eq!(opening.entries, 400, "nobody has come, and an hour is left of the usual four");
+        let after = outlook(&until(late.clone(), 45, 0), &days).unwrap();
+        assert_eq!(after.entries, 400, "they come as usual, from now on");
+        let end = outlook(&until(late, 60, 0), &days).unwrap();
+        assert_eq!(end.entries, 400);
     }
 
     proptest! {

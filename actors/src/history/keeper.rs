@@ -2,10 +2,7 @@
 //! the minute that is over (peaks, devices), the forecast of each hour, and thins what is old. It
 //! waits for its own writes, and nobody waits for it.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use shanmen_protocols::{feed::Past, time::UnixMs};
 use shanmen_rules::{AreaIx, Day, Park};
@@ -13,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     MINUTES_KEPT_DAYS, Peaks, hour_of, in_site, minute_of,
-    past::{self, Known, Now},
+    past::{self, Now, SharedKnown},
     turn_minute,
 };
 use crate::{
@@ -43,12 +40,12 @@ pub(crate) struct KeeperParts {
     pub(crate) ledger: Arc<SqliteLedger>,
     pub(crate) flow: FlowSender,
     pub(crate) clock: Clock,
+    pub(crate) known: SharedKnown,
 }
 
 /// The keeper.
 pub(crate) struct Keeper {
     parts: Arc<KeeperParts>,
-    known: Arc<Mutex<Known>>,
     /// The minute that is under way.
     minute: i64,
     /// The hour whose forecast is kept.
@@ -65,7 +62,7 @@ impl Keeper {
     /// A keeper who begins now.
     pub(crate) fn new(parts: KeeperParts) -> Self {
         let minute = minute_of(parts.clock.now());
-        Self { parts: Arc::new(parts), known: Arc::default(), minute, hour: None }
+        Self { parts: Arc::new(parts), minute, hour: None }
     }
 
     /// Keeps the history until it is stopped; then the last minute is written.
@@ -135,12 +132,13 @@ impl Keeper {
 
     /// Reads what history says of today, off the async threads.
     async fn say(&self, now: UnixMs) -> Result<Said, LedgerFault> {
-        let (parts, known) = (Arc::clone(&self.parts), Arc::clone(&self.known));
+        let parts = Arc::clone(&self.parts);
         let work = move || {
             let park = parts.park.full();
             let state = now_of(&park, &parts.occupancy, now);
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             parts.ledger.peek_history(|from| {
+                // Always behind the connection: whoever asks locks in this order too.
+                let mut known = parts.known.lock();
                 known.renew(from, &park, now)?;
                 let mut past = past::past(from, &park, now)?;
                 let expected = past::expect(from, &park, &known, state)?;
@@ -184,12 +182,12 @@ impl Keeper {
         let park = self.parts.park.full();
         let calendar = park.calendar();
         let moment = calendar.moment(now);
-        let nights = if NIGHT.contains(&(moment.second_of_day / 3_600)) { 0 } else { NIGHTS_WAITED };
+        let nights =
+            if NIGHT.contains(&(moment.second_of_day / 3_600)) { 0 } else { NIGHTS_WAITED };
         let kept = turn_minute(calendar, moment.day.plus(-MINUTES_KEPT_DAYS - nights));
         for _ in 0..HOURS_AT_ONCE {
-            let oldest = ledger::read(&self.parts.ledger, |books| {
-                books.peek_history(ledger::oldest_minute)
-            });
+            let oldest =
+                ledger::read(&self.parts.ledger, |books| books.peek_history(ledger::oldest_minute));
             let Ok(Some(oldest)) = oldest.await else { return };
             if kept <= oldest {
                 return;

@@ -9,6 +9,8 @@
 //! | `peaks.rs` | the most persons of each minute |
 //! | `reports.rs`, `past.rs` | what is told: series, a day, a fortnight, the heat map; the feed's `past` |
 //! | `keeper.rs` | the task of once a minute |
+//! | `names.rs` | what people call a key |
+//! | `made_up.rs` | the made-up past of a demonstration |
 //!
 //! The counts are written by the books, in the transaction that takes the passages over: exact
 //! once, whatever is killed, and off the path of a scan. The SQL is in `ledger/history`.
@@ -21,6 +23,7 @@
 mod buckets;
 mod forecast;
 mod keeper;
+mod made_up;
 mod names;
 mod past;
 mod peaks;
@@ -34,10 +37,11 @@ use shanmen_rules::{AreaIx, Park};
 pub(crate) use self::{
     buckets::{Buckets, hour_of, minute_of, moment_of, turn_minute},
     keeper::{Keeper, KeeperParts, now_of},
-    past::{Now, report, told},
+    made_up::{day_made_up, forecasts_made_up},
+    past::{Known, Now, SharedKnown, report, told},
     peaks::Peaks,
     places::Places,
-    reports::{capacity_of, day, heatmap, series, week},
+    reports::{Inside, capacity_of, day, heatmap, series, week},
     shape::Shape,
     tally::{BIN_MIN, BINS, Cells, Key, Tally},
 };

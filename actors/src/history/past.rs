@@ -1,7 +1,10 @@
 //! What history says of today: by channel, the same weekday of last week, the forecast. Made anew
 //! every few seconds, from reads that nobody at a gate waits for.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use rusqlite::Connection;
 use shanmen_protocols::{
@@ -11,8 +14,9 @@ use shanmen_protocols::{
 use shanmen_rules::{Day, Park};
 
 use super::{
-    Shape, hour_of, minute_of, moment_of,
+    Shape,
     forecast::{Before, SoFar, outlook},
+    hour_of, minute_of, moment_of,
     reports::minutes_of,
     turn_minute,
 };
@@ -44,6 +48,17 @@ pub(crate) struct Known {
     read_at: Option<(Day, UnixMs)>,
     shapes: Vec<Shape>,
     forecasts: Vec<ForecastRow>,
+}
+
+/// What is known, shared by the keeper and those who ask.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedKnown(Arc<Mutex<Known>>);
+
+impl SharedKnown {
+    /// Takes it; only off the async threads.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Known {
@@ -218,14 +233,14 @@ fn day_before(
 pub(crate) fn report(
     from: &Connection,
     park: &Park,
+    known: &mut Known,
     day: Day,
     now: Now,
 ) -> Result<ForecastReport, LedgerFault> {
-    let mut known = Known::default();
     known.renew(from, park, now.at)?;
     let today = park.business_day(now.at);
     let expected = if day == today {
-        expect(from, park, &known, now)?
+        expect(from, park, known, now)?
     } else {
         let first = ledger::forecasts(from, day, day)?.into_iter().next();
         first.map(|row| row.expected)

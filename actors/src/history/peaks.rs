@@ -75,3 +75,53 @@ pub(crate) fn cells(persons: u32, capacity: Option<u32>) -> Cells {
     });
     Cells { peak: persons, above: u32::from(crowded), ..Cells::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use shanmen_rules::{Day, Movements};
+
+    use super::*;
+
+    fn went(from: u16, to: u16, persons: u16) -> Movements {
+        let one = [(AreaIx(from), AreaIx(to), persons, false)];
+        postcard::from_bytes(&postcard::to_allocvec(&one.to_vec()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_minute_keeps_its_peak_until_it_is_taken() {
+        let park = Park::compile(
+            &serde_json::from_value(serde_json::json!({
+                "site": { "id": "p", "timezone": "UTC" },
+                "areas": [{ "id": "park", "capacity": { "instant": 10 } },
+                          { "id": "cave", "parent": "park" }],
+            }))
+            .unwrap(),
+        )
+        .unwrap();
+        let (occupancy, peaks, day) = (Occupancy::new(&park, Day(0)), Peaks::default(), Day(0));
+        let note = |at: i64| peaks.note(&park, &occupancy, UnixMs(at));
+        note(0);
+        occupancy.apply(&park, &went(0, 1, 8), day);
+        note(100);
+        occupancy.apply(&park, &went(1, 2, 3), day);
+        note(200);
+        occupancy.apply(&park, &went(2, 0, 3), day);
+        note(300);
+        note(60_000);
+        let of = |tally: Tally| -> Vec<(FlowBy, i64, String, u32, u32)> {
+            let cells = tally.cells.into_iter();
+            cells.map(|(k, c)| (k.by, k.minute, k.id.to_string(), c.peak, c.above)).collect()
+        };
+        assert_eq!(
+            of(peaks.take_before(&park, 1)),
+            [
+                (FlowBy::Site, 0, String::new(), 8, 1),
+                (FlowBy::Area, 0, "cave".into(), 3, 0),
+                (FlowBy::Area, 0, "park".into(), 8, 1),
+            ]
+        );
+        assert_eq!(of(peaks.take_before(&park, 1)), []);
+        let last = of(peaks.take_before(&park, i64::MAX));
+        assert_eq!(last.first(), Some(&(FlowBy::Site, 1, String::new(), 5, 0)));
+    }
+}

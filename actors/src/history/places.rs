@@ -46,9 +46,9 @@ impl Places {
     ) -> Self {
         let number = |id: &str| areas.iter().position(|area| area.id == id).map(|n| n + 1);
         let outside = std::iter::once((Arc::from("outside"), None));
-        let named = areas.iter().map(|area| {
-            (Arc::from(area.id.as_str()), area.parent.as_deref().and_then(number))
-        });
+        let named = areas
+            .iter()
+            .map(|area| (Arc::from(area.id.as_str()), area.parent.as_deref().and_then(number)));
         let mut places = Self {
             site: Arc::from(""),
             areas: outside.chain(named).collect(),

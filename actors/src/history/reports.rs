@@ -1,7 +1,7 @@
 //! What is told of the past: series, a day, a fortnight, the heat map. Read from the books off all
 //! async threads; nothing here is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 use shanmen_protocols::time::UnixMs;
@@ -49,18 +49,22 @@ pub(crate) fn series(
     by: FlowBy,
     buckets: &Buckets,
 ) -> Result<FlowSeries, LedgerFault> {
-    let mut sums: BTreeMap<String, Vec<Cells>> = BTreeMap::new();
+    let mut sums: HashMap<String, Vec<Cells>> = HashMap::new();
     let empty = || vec![Cells::default(); buckets.starts.len()];
     for key in always(park, by) {
         sums.insert(key, empty());
     }
     ledger::minutes(from, by, buckets.begin(), buckets.end, &mut |row| {
         let place = buckets.place(row.minute);
-        let cells = sums.entry(row.key).or_insert_with(empty);
-        if let Some(cell) = place.and_then(|place| cells.get_mut(place)) {
+        if !sums.contains_key(row.key) {
+            sums.insert(row.key.to_owned(), empty());
+        }
+        let cells = sums.get_mut(row.key);
+        if let Some(cell) = cells.zip(place).and_then(|(cells, place)| cells.get_mut(place)) {
             cell.add(&row.cells);
         }
     })?;
+    let sums: BTreeMap<_, _> = sums.into_iter().collect();
     let told = sums.into_iter().map(|(key, cells)| Series {
         name: name_of(park, by, &key),
         key: if by == FlowBy::Site { park.site().id.to_string() } else { key },
@@ -88,36 +92,54 @@ pub(crate) fn minutes_of(park: &Park, day: Day) -> (i64, i64) {
     (turn_minute(park.calendar(), day), turn_minute(park.calendar(), day.plus(1)))
 }
 
-/// A business day; `in_site` is who is inside now, of the day that is going on.
+/// Persons inside now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inside {
+    /// The site.
+    pub(crate) site: u32,
+    /// Each area.
+    pub(crate) areas: BTreeMap<String, u32>,
+}
+
+/// A business day; of the one that is going on with who is inside now.
 pub(crate) fn day(
     from: &Connection,
     park: &Park,
     day: Day,
     now: UnixMs,
-    in_site: u32,
+    inside: &Inside,
 ) -> Result<DayReport, LedgerFault> {
     let (begin, end) = minutes_of(park, day);
     let minute = minute_of(now);
     let open = begin <= minute && minute < end;
-    let mut peaks = peaks(from, FlowBy::Site, begin, end)?;
-    let mut peak = peaks.remove("");
-    if open && 0 < in_site && peak.is_none_or(|peak| peak.persons < in_site) {
-        peak = Some(Peak { persons: in_site, at: moment_of(minute) });
-    }
+    // The minute that is under way is not on record yet.
+    let with_now = |peak: Option<Peak>, persons: u32| {
+        let more = open && 0 < persons && peak.is_none_or(|peak| peak.persons < persons);
+        if more { Some(Peak { persons, at: moment_of(minute) }) } else { peak }
+    };
+    let peak = with_now(peaks(from, FlowBy::Site, begin, end)?.remove(""), inside.site);
     let site: Counted = ledger::sum_of(from, begin, end)?.into();
-    let by = FlowBy::ALL.into_iter().skip(1);
+    // Lanes are many, and asked for as a series.
+    let by = FlowBy::ALL.into_iter().filter(|by| !matches!(by, FlowBy::Site | FlowBy::Lane));
     let by = by.map(|by| Ok((by, keyed(from, park, by, begin, end)?)));
+    let mut by = by.collect::<Result<Vec<_>, LedgerFault>>()?;
+    for (_, areas) in by.iter_mut().filter(|(by, _)| *by == FlowBy::Area) {
+        for area in areas {
+            area.peak = with_now(area.peak, inside.areas.get(&area.key).copied().unwrap_or(0));
+            area.counted.peak = area.peak.map_or(0, |peak| peak.persons);
+        }
+    }
     let mut devices = ledger::availability(from, day, day)?;
     devices.sort_by(|a, b| a.share().total_cmp(&b.share()).then_with(|| a.device.cmp(&b.device)));
     Ok(DayReport {
         day,
         at: now,
         open,
-        in_site: open.then_some(in_site),
+        in_site: open.then_some(inside.site),
         site: Counted { peak: peak.map_or(0, |peak| peak.persons), ..site },
         peak,
         capacity: capacity_of(park),
-        by: by.collect::<Result<_, LedgerFault>>()?,
+        by,
         dwell: dwell(&ledger::dwell(from, day)?),
         availability: share(&devices),
         devices,
@@ -137,8 +159,7 @@ fn keyed(
     for key in always(park, by) {
         sums.entry(key).or_default();
     }
-    let mut peaks =
-        if by == FlowBy::Area { peaks(from, by, begin, end)? } else { BTreeMap::new() };
+    let mut peaks = if by == FlowBy::Area { peaks(from, by, begin, end)? } else { BTreeMap::new() };
     let capacity = |key: &str| park.area_ix(key).and_then(|ix| park.area(ix).capacity_instant);
     let told = sums.into_iter().map(|(key, cells)| Keyed {
         name: name_of(park, by, &key),
@@ -163,7 +184,10 @@ fn peaks(
         if here.persons == 0 {
             return;
         }
-        let held = most.entry(row.key).or_insert(here);
+        let Some(held) = most.get_mut(row.key) else {
+            most.insert(row.key.to_owned(), here);
+            return;
+        };
         if held.persons < here.persons || (held.persons == here.persons && here.at < held.at) {
             *held = here;
         }

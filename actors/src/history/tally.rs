@@ -53,7 +53,7 @@ impl Cells {
 pub(crate) struct Key {
     pub(crate) by: FlowBy,
     pub(crate) minute: i64,
-    pub(crate) key: Arc<str>,
+    pub(crate) id: Arc<str>,
 }
 
 /// The sums of a batch.
@@ -65,9 +65,9 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Adds to one count.
-    pub(crate) fn add(&mut self, by: FlowBy, minute: i64, key: &Arc<str>, cells: &Cells) {
+    pub(crate) fn add(&mut self, by: FlowBy, minute: i64, id: &Arc<str>, cells: &Cells) {
         if *cells != Cells::default() {
-            let key = Key { by, minute, key: Arc::clone(key) };
+            let key = Key { by, minute, id: Arc::clone(id) };
             self.cells.entry(key).or_default().add(cells);
         }
     }
@@ -92,7 +92,7 @@ impl Tally {
         if let Some(channel) = channel {
             self.add(FlowBy::Channel, minute, &Arc::from(channel), &sold);
         }
-        for one in row.moves.iter() {
+        for one in &row.moves {
             let count = u32::from(one.persons);
             let reentered = if one.reentry { count } else { 0 };
             for area in places.entered(one.from, one.to) {

@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 use super::{
     BulkEntry, DirectEntry, LedgerFault, Record,
-    journal::{self, Progress},
     history::Counter,
+    journal::{self, Progress},
     sqlite::as_f64,
     write,
 };

@@ -7,6 +7,8 @@ mod counts;
 mod fill;
 mod keep;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::Day;
@@ -16,14 +18,10 @@ use crate::{
     history::{Cells, Tally},
 };
 
-pub(super) use self::{
-    counts::{Counter, write_tally},
-    fill::fill_once,
-    keep::write,
-};
 pub(crate) use self::read::{
-    ByKey, availability, day_sums, dwell, forecasts, minutes, oldest_minute, sum_of,
+    availability, day_sums, dwell, forecasts, minutes, oldest_minute, sum_of,
 };
+pub(super) use self::{counts::Counter, fill::fill_once, keep::write};
 
 /// What the keeper writes, once a minute and off every path.
 pub(crate) enum HistoryWrite {
@@ -46,10 +44,10 @@ pub(crate) struct MadeUp {
 }
 
 /// A row of the counts: the minute that it begins with, its key, what it counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CountRow {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CountRow<'r> {
     pub(crate) minute: i64,
-    pub(crate) key: String,
+    pub(crate) key: &'r str,
     pub(crate) cells: Cells,
 }
 

@@ -23,8 +23,8 @@ use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
 pub(crate) use history::{
-    ByKey, CountRow, ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts,
-    minutes, oldest_minute, sum_of,
+    ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts, minutes,
+    oldest_minute, sum_of,
 };
 pub(crate) use record::{
     After, AlarmRow, Answer, AnswerTo, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
@@ -182,11 +182,8 @@ pub(crate) trait Ledger: Send + Sync + 'static {
     fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault>;
 
     /// What happened at a device, newest first.
-    fn device_events(
-        &self,
-        device: &DeviceId,
-        limit: u32,
-    ) -> Result<Vec<DeviceEvent>, LedgerFault>;
+    fn device_events(&self, device: &DeviceId, limit: u32)
+    -> Result<Vec<DeviceEvent>, LedgerFault>;
 
     /// Commands of the fleet, newest first.
     fn fleet_commands(&self, query: &CommandQuery) -> Result<Vec<CommandView>, LedgerFault>;

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use shanmen_protocols::{
     device::{DecisionResult, OrderLine, OrderState, Outcome, PassageBy},
     ids::{
-        AreaId, Channel, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, OrderId, ScanId,
-        TicketId,
+        AreaId, Channel, DeviceId, DeviceKind, Direction, Epoch, GateId, GrantId, LaneId, OrderId,
+        ScanId, TicketId,
     },
     reason::Reason,
     time::UnixMs,

@@ -40,7 +40,7 @@ const JOURNAL_LOG_BYTES: u64 = 64 * 1024 * 1024;
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
 const CATCH_UP_STEP: Duration = Duration::from_millis(1);
 
-const BOOKS_SCHEMA: &[&str] = &[
+pub(super) const BOOKS_SCHEMA: &[&str] = &[
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -285,7 +285,7 @@ fn step_back() {
     }
 }
 
-fn connect(path: &Path, schema: &[&str]) -> Result<Connection, LedgerFault> {
+pub(super) fn connect(path: &Path, schema: &[&str]) -> Result<Connection, LedgerFault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;

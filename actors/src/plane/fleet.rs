@@ -91,9 +91,7 @@ impl ControlPlane {
 
     /// The commands of the fleet that are asked for, the newest first.
     pub async fn fleet_commands(&self, query: CommandQuery) -> Result<Vec<CommandView>, Fault> {
-        ledger::read(&self.0.ledger, move |books| books.fleet_commands(&query))
-            .await
-            .map_err(fault)
+        ledger::read(&self.0.ledger, move |books| books.fleet_commands(&query)).await.map_err(fault)
     }
 
     /// What happened at a device, from the books, the newest first; at most `limit`.

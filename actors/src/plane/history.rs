@@ -1,15 +1,20 @@
 //! What the office asks of the past, and what it expects of today.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::Connection;
-use shanmen_rules::{Day, Park};
+use shanmen_rules::{AreaIx, Day, Park};
+
+use tokio::sync::watch;
 
 use super::ControlPlane;
 use crate::{
-    api::{DayLine, DayReport, Fault, FlowQuery, FlowSeries, ForecastReport, Heatmap},
-    history::{self, Buckets},
-    ledger::LedgerFault,
+    api::{
+        DayLine, DayReport, DeviceAvailability, Fault, FlowQuery, FlowSeries, ForecastReport,
+        Heatmap, PastDay,
+    },
+    history::{self, Buckets, Cells, Keeper, KeeperParts, Known, Peaks, Shape},
+    ledger::{self, HistoryWrite, LedgerFault, MadeUp, Record},
     twin::fault,
 };
 
@@ -17,6 +22,22 @@ use crate::{
 const WEEKS_MAX: u8 = 52;
 
 impl ControlPlane {
+    /// From now on the history is kept.
+    pub(super) async fn keep_history(&self, peaks: Arc<Peaks>, stopped: watch::Receiver<bool>) {
+        let inner = &self.0;
+        let keeper = Keeper::new(KeeperParts {
+            park: inner.park.clone(),
+            occupancy: Arc::clone(&inner.occupancy),
+            peaks,
+            registry: Arc::clone(&inner.registry),
+            ledger: Arc::clone(&inner.ledger),
+            flow: inner.flow.clone(),
+            clock: inner.clock.clone(),
+            known: inner.known.clone(),
+        });
+        inner.watch.lock().await.push(tokio::spawn(keeper.run(stopped)));
+    }
+
     /// Counts of visitors over time.
     ///
     /// # Errors
@@ -34,10 +55,11 @@ impl ControlPlane {
 
     /// A business day; today's so far.
     pub async fn flow_day(&self, day: Day) -> Result<DayReport, Fault> {
-        let now = self.now();
+        let inside = self.inside();
+        let (now, known) = (self.now(), self.0.known.clone());
         self.read_past(move |from, park| {
-            let mut told = history::day(from, park, day, now.at, now.in_site)?;
-            let forecast = history::report(from, park, day, now)?;
+            let mut told = history::day(from, park, day, now.at, &inside)?;
+            let forecast = history::report(from, park, &mut known.lock(), day, now)?;
             told.forecast =
                 forecast.expected.as_ref().map(|one| history::told(one, forecast.error_percent));
             Ok(told)
@@ -47,8 +69,9 @@ impl ControlPlane {
 
     /// What is, or was, expected of a day, and how good earlier forecasts were.
     pub async fn flow_forecast(&self, day: Day) -> Result<ForecastReport, Fault> {
-        let now = self.now();
-        self.read_past(move |from, park| history::report(from, park, day, now)).await
+        let (now, known) = (self.now(), self.0.known.clone());
+        self.read_past(move |from, park| history::report(from, park, &mut known.lock(), day, now))
+            .await
     }
 
     /// The fourteen days that end with `until`, the oldest first.
@@ -68,9 +91,62 @@ impl ControlPlane {
         self.read_past(move |from, park| history::heatmap(from, park, weeks, today)).await
     }
 
+    /// In how many minutes of each day the devices were connected, by day and device.
+    pub async fn device_availability(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<Vec<DeviceAvailability>, Fault> {
+        self.read_past(move |from, _| ledger::availability(from, first, last)).await
+    }
+
+    /// Fills an empty past with made-up days, for a demonstration: into the history only. Tells how
+    /// many days there are now.
+    ///
+    /// # Errors
+    /// [`Fault::Conflict`] where something is on record before today.
+    pub async fn fill_past(&self, days: Vec<PastDay>) -> Result<usize, Fault> {
+        let today = self.today();
+        if let Some(one) = days.iter().find(|one| today <= one.day) {
+            return Err(Fault::Invalid(format!("{}: only days before today are past", one.day)));
+        }
+        let end = history::turn_minute(self.park().calendar(), today);
+        if self.read_past(move |from, _| ledger::sum_of(from, 0, end)).await? != Cells::default() {
+            return Err(Fault::Conflict("there is a past on record already".into()));
+        }
+        let park = self.park();
+        let sold: BTreeMap<Day, u32> = days.iter().map(|one| (one.day, one.sold)).collect();
+        for past in &days {
+            self.make_up(history::day_made_up(&park, past)).await?;
+        }
+        let forecasts = self
+            .read_past(move |from, park| {
+                let shapes = sold.keys().map(|day| Shape::read(from, park.calendar(), *day));
+                let shapes = shapes.collect::<Result<Vec<_>, _>>()?;
+                Ok(history::forecasts_made_up(park, &shapes, &sold))
+            })
+            .await?;
+        self.make_up(MadeUp { forecasts, ..MadeUp::default() }).await?;
+        *self.0.known.lock() = Known::default();
+        Ok(days.len())
+    }
+
+    async fn make_up(&self, made_up: MadeUp) -> Result<(), Fault> {
+        let record = Record::History(HistoryWrite::MadeUp(Box::new(made_up)));
+        ledger::commit(&*self.0.ledger, record).await.map(drop).map_err(fault)
+    }
+
     /// The business day that is going on.
     pub fn today(&self) -> Day {
         self.0.park.now().business_day(self.0.clock.now())
+    }
+
+    /// Persons inside now.
+    fn inside(&self) -> history::Inside {
+        let (park, occupancy) = (self.park(), &self.0.occupancy);
+        let areas = (0u16..).map(AreaIx).zip(park.areas()).skip(1);
+        let areas = areas.map(|(ix, area)| (area.id.to_string(), occupancy.persons(ix).inside));
+        history::Inside { site: history::in_site(&park, occupancy), areas: areas.collect() }
     }
 
     fn now(&self) -> history::Now {

@@ -26,7 +26,7 @@ use crate::{
     emergency::Emergency,
     enrolment::{self},
     flow::{Flow, FlowParts, Occupancy},
-    history::{Keeper, KeeperParts, Peaks},
+    history::{Peaks, SharedKnown},
     intake::Intake,
     keys::Digest,
     ledger::{self, DeviceRow, Ledger, Loaded, ProductRow, Record, SqliteLedger, commit},
@@ -78,11 +78,9 @@ impl ControlPlane {
             occupancy.reserve_anyway(&park, &grant.open.admission, clock.now());
             hot.open(grant);
         }
-        let deltas = flow.deltas();
-        let flow = flow.start(stage.side());
+        let (deltas, flow) = (flow.deltas(), flow.start(stage.side()));
 
-        let relaxed = settings.durability == Durability::Relaxed;
-        let pool = start_pool(&live, &hot, &occupancy, &books, relaxed, &stage);
+        let pool = start_pool(&live, &hot, &occupancy, &books, settings.durability, &stage);
 
         let intake = Arc::new(Intake::new(site.clone(), clock.clone(), Arc::clone(&registry)));
         let uplinks = Arc::clone(&intake) as Arc<dyn Uplinks>;
@@ -108,23 +106,12 @@ impl ControlPlane {
             heartbeat_s: settings.heartbeat_s,
             lang: Lang::Zh,
         });
-        let mut recalled = start_twins(&shared, &intake, &stage)?;
-        let device = api_device(&clock)?;
-        let api = Twin::start_api(Arc::clone(&shared), device, &mut recalled, stage.arbiter(1));
+        let api = start_twins(&shared, &intake, &stage)?;
         let (stop, stopped) = watch::channel(false);
         let watch = Watch::new(Arc::clone(&shared), Arc::clone(&occupancy)).run(stopped.clone());
-        let keeper = Keeper::new(KeeperParts {
-            park: live.clone(),
-            occupancy: Arc::clone(&occupancy),
-            peaks,
-            registry: Arc::clone(&registry),
-            ledger: Arc::clone(&ledger),
-            flow: flow.clone(),
-            clock: clock.clone(),
-        });
-        let keeper = keeper.run(stopped.clone());
         let plane = Self(Arc::new(Inner {
             occupancy: Arc::clone(&occupancy),
+            known: SharedKnown::default(),
             office: Office::open(OfficeParts {
                 park: live.clone(),
                 place,
@@ -158,9 +145,10 @@ impl ControlPlane {
             stop,
             logins: OnceLock::new(),
             building: tokio::sync::Mutex::default(),
-            watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch), tokio::spawn(keeper)]),
+            watch: tokio::sync::Mutex::new(vec![tokio::spawn(watch)]),
         }));
         plane.look_through().await;
+        plane.keep_history(peaks, stopped.clone()).await;
         plane.serve_devices(stopped).await;
         plane.open_intake();
         Ok(plane)
@@ -226,7 +214,7 @@ fn start_pool(
     hot: &Arc<HotState>,
     occupancy: &Arc<Occupancy>,
     books: &Arc<dyn Ledger>,
-    relaxed: bool,
+    durability: Durability,
     stage: &Stage,
 ) -> Pool {
     let queue = Arc::clone(books);
@@ -235,7 +223,7 @@ fn start_pool(
         hot: Arc::clone(hot),
         occupancy: Arc::clone(occupancy),
         append: Arc::new(move |entry| queue.append(entry)),
-        relaxed,
+        relaxed: durability == Durability::Relaxed,
     };
     Pool::start(core, stage.arbiters())
 }
@@ -262,9 +250,13 @@ async fn start_link(
     })
 }
 
-/// Starts the twin of every device of the registry, with what the ledger recalls of each; gives
-/// what is left, for the twin of the program's callers.
-fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<Recalled, Fault> {
+/// Starts the twin of every device of the registry, with what the ledger recalls of each; what is
+/// left is for the twin of the program's callers, which it gives.
+fn start_twins(
+    shared: &Arc<Shared>,
+    intake: &Intake,
+    stage: &Stage,
+) -> Result<actix::Addr<Twin>, Fault> {
     let now = shared.clock.now();
     let mut recalled = Recalled::read(&*shared.ledger, now).map_err(fault)?;
     let site = &shared.park.full().site().id.clone();
@@ -275,7 +267,8 @@ fn start_twins(shared: &Arc<Shared>, intake: &Intake, stage: &Stage) -> Result<R
             intake.add(id, twin);
         }
     }
-    Ok(recalled)
+    let device = api_device(&shared.clock)?;
+    Ok(Twin::start_api(Arc::clone(shared), device, &mut recalled, stage.arbiter(1)))
 }
 
 /// What a start reads.

@@ -7,9 +7,9 @@ import { age, clock, number } from '../lib/format.js';
 import { alarmName, say } from '../lib/i18n.js';
 import { acknowledge, actButton, lackLine, MODES, openOnce, opName, placeName, release, sendMessage, setMode, simple } from './acts.js';
 import { buildCommand, commandKey, showCommand } from './commandlist.js';
-import { buildEvent, keyOf, showEvent, sortOf, way } from './events.js';
+import { buildEvent, keyOf, persons, showEvent, sortOf, way } from './events.js';
 import { button, card, figures, none, rows } from './rows.js';
-import { deviceOf, gateAt, laneOf, ms, now, OLD_MS, store } from './store.js';
+import { alarmsOf, deviceOf, gateAt, laneOf, ms, now, OLD_MS, store } from './store.js';
 import { measured, standing, troubles, unsent } from './trouble.js';
 import { w } from './words.js';
 
@@ -82,7 +82,7 @@ sortRow.setAttribute('role', 'group');
 events.root.append(sortRow, eventList, noEvents.root);
 
 const missing = none();
-const columns = make('div', 'columns', make('div', 'stack', acts.root, grants.root, commands.root), make('div', 'stack', health.root, events.root));
+const columns = make('div', 'columns', make('div', 'stack', acts.root, grants.root), make('div', 'stack', health.root, commands.root), make('div', 'stack', events.root));
 export const root = make('div', 'device', top, missing.root, columns);
 
 /** @param {string} wanted the device's id */
@@ -138,7 +138,7 @@ const whys = new Map();
 /** @param {Device} one */
 function showWhy(one) {
   const found = troubles(one).map((trouble) => {
-    const alarm = store.alarms.find((row) => row.device === one.id && !row.acknowledged
+    const alarm = alarmsOf(one).find((row) => !row.acknowledged
       && (trouble.text === alarmName(row.code) || (row.code === 'device_offline' && !one.online && trouble.level === 'full')));
     return { ...trouble, alarm };
   });
@@ -195,7 +195,7 @@ export function showGrant(view, grant) {
   view.grant = grant;
   mark(view.root, 'overdue', String(grant.overdue));
   write(view.text, w('grantLine', {
-    lane: grant.lane, direction: way(grant.direction), n: number(grant.persons), age: age(now() - (ms(grant.granted_at) ?? now())),
+    lane: grant.lane, direction: way(grant.direction), persons: persons(grant.persons), age: age(now() - (ms(grant.granted_at) ?? now())),
   }));
   view.late.hidden = !grant.overdue;
   mark(view.late, 'level', 'slow');
@@ -239,9 +239,9 @@ function healthFigures(one) {
     outward !== null && { name: w('passedOut'), value: number(outward) },
     { name: w('firmwareVersion'), value: one.firmware || w('dash') },
     { name: w('configName'), value: one.config_version === null ? w('configNone') : number(one.config_version), note: differs ? w('configWanted', { n: one.config_desired ?? 0 }) : '', level: differs ? 'announce' : '' },
-    lists !== '' && { name: w('listsName'), value: lists },
-    { name: w('model'), value: one.model || w('dash') },
-    { name: w('serial'), value: one.serial || w('dash') },
+    lists !== '' && { name: w('listsName'), value: lists, long: true },
+    { name: w('model'), value: one.model || w('dash'), long: true },
+    { name: w('serial'), value: one.serial || w('dash'), long: true },
   ].filter((row) => row !== false);
 }
 

@@ -27,7 +27,11 @@ import { w } from './words.js';
  * @property {boolean} [danger]
  */
 
-let number = 0;
+let made = 0;
+const fresh = () => {
+  made += 1;
+  return `ask-${made}`;
+};
 
 /** @param {Field} field */
 function input(field) {
@@ -56,7 +60,7 @@ function input(field) {
 
 /** @param {string} label @param {HTMLElement} control */
 function field(label, control) {
-  control.id = `ask-${number += 1}`;
+  control.id = fresh();
   const name = make('label', '', label);
   name.htmlFor = control.id;
   return make('div', 'field', name, control);
@@ -67,7 +71,7 @@ export function askFor(question) {
   const { title, what, fields = [], reasons = [], reasonMayLack = false, danger = false } = question;
   const dialog = make('dialog', 'ask');
   const heading = make('h2', '', title);
-  heading.id = `ask-${number += 1}`;
+  heading.id = fresh();
   dialog.setAttribute('aria-labelledby', heading.id);
   const explain = make('p', 'explain', what);
   const controls = fields.map((one) => ({ name: one.name, node: input(one), label: one.label }));

@@ -37,9 +37,9 @@ export function sortOf({ kind, detail }) {
 function told({ kind, detail: d }) {
   switch (kind) {
     case 'presentation': {
-      if (d.result === 'deny') return [w('e_deny'), 'full', [reasonName(d.reason), way(d.direction)]];
-      if (d.result === 'more') return [w('e_more'), 'announce', [reasonName(d.reason), way(d.direction)]];
-      return [d.direction === 'out' ? w('e_out') : w('e_grant'), 'normal', [persons(d.persons), way(d.direction), d.reason !== 'ok' && reasonName(d.reason)]];
+      if (d.result === 'deny') return [w('e_deny'), 'full', [reasonName(d.reason), d.direction && way(d.direction)]];
+      if (d.result === 'more') return [w('e_more'), 'announce', [reasonName(d.reason), d.direction && way(d.direction)]];
+      return [d.direction === 'out' ? w('e_out') : w('e_grant'), 'normal', [persons(d.persons), d.direction && way(d.direction), d.reason !== 'ok' && reasonName(d.reason)]];
     }
     case 'passage': {
       const good = d.outcome === 'taken' || d.outcome === 'partial';

@@ -7,8 +7,10 @@ import { say } from '../lib/i18n.js';
 import { sign } from '../lib/head.js';
 import { actButton, openOnce, placeName, setGateMode } from './acts.js';
 import { button, card, none, rows } from './rows.js';
+import * as refused from './refused.js';
 import { deviceAt, feed, gateAt, laneOf, ms, now, store } from './store.js';
-import { measured, rank, standing, troubles, unsent } from './trouble.js';
+import * as table from './table.js';
+import { lastScan, rank, standing, troubles } from './trouble.js';
 import { w } from './words.js';
 
 /** @typedef {import('./store.js').Device} Device */
@@ -46,17 +48,15 @@ const wantList = make('ul', 'wants');
 const well = make('p', 'well');
 want.root.append(wantList, well);
 const groups = make('div', 'groups');
-const table = make('div', 'wide');
 const empty = none();
 const reset = button('plain', () => {
   Object.assign(wanted, { text: '', gate: '', kind: '', trouble: false });
   search.value = '';
   show();
 });
-empty.root.after(reset);
 const bones = make('div', 'groups', ...[6, 4, 3].map((n) => make('section', 'card', make('ul', 'tiles', ...Array.from({ length: n }, () => make('li', 'bone tile'))))));
 
-export const root = make('div', 'lanes', bar, want.root, bones, groups, table, empty.root, reset);
+export const root = make('div', 'lanes', bar, want.root, bones, groups, table.root, empty.root, reset, refused.root);
 
 search.addEventListener('input', () => { wanted.text = search.value.trim().toLowerCase(); show(); });
 gates.addEventListener('change', () => { wanted.gate = gates.value; show(); });
@@ -99,14 +99,6 @@ function matches(device) {
   if (wanted.gate && (gateAt(device)?.id ?? '-') !== wanted.gate) return false;
   if (wanted.trouble && rank(troubles(device)) === 0) return false;
   return wanted.text === '' || wanted.text.split(/\s+/).every((word) => haystack(device).includes(word));
-}
-
-/** When a visitor last did something at a device: by the feed, which is quicker. @param {Device} device */
-export function lastScan(device) {
-  const told = ms(device.last_scan);
-  const lane = device.lane ? feed?.park?.lanes.get(device.lane) : undefined;
-  const fed = lane && lane.device === device.id ? lane.last_at : null;
-  return told === null && fed === null ? null : Math.max(told ?? 0, fed ?? 0);
 }
 
 /** @returns {Group[]} the gates with their lanes, then what stands at no gate, by kind */
@@ -228,52 +220,6 @@ function showWant(view, device) {
   view.open.show(w('openOnce'));
 }
 
-/** @type {[Parameters<typeof w>[0], string][]} */
-const COLUMNS = [
-  ['c_device', ''], ['c_place', ''], ['c_state', ''], ['c_error', ''], ['c_session', 'num'], ['c_scan', 'num'], ['c_seen', 'num'], ['c_grants', 'num'],
-  ['c_queue', 'num'], ['c_power', 'num'], ['c_firmware', ''],
-];
-const headings = COLUMNS.map(([, className]) => make('th', className));
-for (const heading of headings) heading.scope = 'col';
-const body = make('tbody');
-table.append(make('table', 'fleet', make('thead', '', make('tr', '', ...headings)), body));
-/** @type {Map<string, {root: HTMLElement, link: HTMLAnchorElement, cells: HTMLElement[]}>} */
-const lines = new Map();
-
-function buildLine() {
-  const link = make('a');
-  const cells = COLUMNS.slice(1).map(([, className]) => make('td', className));
-  const first = make('th', '', link);
-  first.scope = 'row';
-  return { root: make('tr', '', first, ...cells), link, cells };
-}
-
-/** Battery and paper, as far as the device tells. @param {Device} device */
-function power(device) {
-  const [battery, paper] = [measured(device, 'battery_percent'), measured(device, 'paper_percent')];
-  const told = [battery !== null && w('battery', { n: number(battery) }), paper !== null && w('paper', { n: number(paper) })];
-  return told.filter(Boolean).join(' · ') || w('dash');
-}
-
-/** @param {{root: HTMLElement, link: HTMLAnchorElement, cells: HTMLElement[]}} view @param {Device} device */
-function showLine(view, device) {
-  const found = troubles(device);
-  mark(view.root, 'level', found[0]?.level ?? '');
-  mark(view.root, 'state', standing(device));
-  mark(view.root, 'device', device.id);
-  view.link.href = `#/devices/${device.id}`;
-  write(view.link, device.id);
-  const gate = gateAt(device);
-  const since = (/** @type {number | null} */ at) => (at === null ? w('dash') : age(now() - at));
-  const queue = unsent(device);
-  [
-    [gate && say(gate.name), device.lane].filter(Boolean).join(' · ') || w(`kind_${device.kind}`),
-    w(`st_${standing(device)}`), found.map((one) => one.text).join(' · ') || w('dash'),
-    device.online ? since(ms(device.session_since)) : w('dash'), since(lastScan(device)), since(ms(device.last_seen)),
-    number(device.open_grants), queue === null ? w('dash') : number(queue), power(device), device.firmware || w('dash'),
-  ].forEach((text, index) => write(view.cells[index], text));
-}
-
 /** @type {Map<string, GroupView>} */
 const groupViews = new Map();
 /** @type {Map<string, Want>} */
@@ -300,8 +246,10 @@ function showBar() {
 
 export function show() {
   showBar();
+  refused.show();
   const there = store.heardAt.fleet !== undefined;
-  bones.hidden = there;
+  const no = store.forbidden.fleet;
+  bones.hidden = there || no !== undefined;
   const filtered = Boolean(wanted.text || wanted.gate || wanted.kind || wanted.trouble);
   const found = store.devices.filter(matches)
     .sort((a, b) => rank(troubles(b)) - rank(troubles(a)) || a.id.localeCompare(b.id, 'en', { numeric: true }));
@@ -313,14 +261,12 @@ export function show() {
   write(well, bad.length ? '' : w('allWellMore', { n: number(store.devices.filter((device) => device.online).length) }));
   rows(wantList, wants, bad, (device) => device.id, buildWant, showWant);
   groups.hidden = !there || wanted.table;
-  table.hidden = !there || !wanted.table || found.length === 0;
+  table.root.hidden = !there || !wanted.table || found.length === 0;
   if (!groups.hidden) rows(groups, groupViews, grouped(), (group) => group.id, buildGroup, showGroup);
-  if (!table.hidden) {
-    COLUMNS.forEach(([word], index) => write(headings[index], w(word)));
-    rows(body, lines, found, (device) => device.id, buildLine, showLine);
-  }
+  if (!table.root.hidden) table.show(found);
   const nothing = there && found.length === 0 && (filtered || wanted.table || grouped().length === 0);
-  empty.show(nothing, store.devices.length ? w('noneFound') : w('noDevices'), store.devices.length ? w('noneFoundMore') : w('noDevicesMore'));
+  if (no !== undefined) empty.show(true, w('forbidden'), no);
+  else empty.show(nothing, store.devices.length ? w('noneFound') : w('noDevices'), store.devices.length ? w('noneFoundMore') : w('noDevicesMore'));
   reset.hidden = !nothing || !filtered;
   write(reset, w('clear'));
 }

@@ -34,8 +34,14 @@ const tabs = TABS.map(([id, path]) => {
   return { id, link, word, count };
 });
 const banner = { what: make('b'), by: make('span'), link: make('a') };
+// Only what happened is read out, not the seconds that pass.
+banner.what.setAttribute('role', 'alert');
 banner.link.href = '#/site';
 byId('emergency-on').append(banner.what, banner.by, banner.link);
+
+const [staleWhat, staleAge] = [make('strong'), make('span')];
+staleAge.setAttribute('aria-hidden', 'true');
+byId('stale').append(staleWhat, staleAge);
 
 /** @type {keyof typeof VIEWS | null} */
 let at = null;
@@ -54,6 +60,7 @@ function go() {
   const first = at === null;
   [at, what] = [next, id];
   if (moved) VIEWS[next].enter?.(id);
+  if (moved) byId('tabs').querySelector(`#tab-${next === 'devices' ? 'lanes' : next}`)?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
   if (moved && !first && next !== 'ticket') main.focus({ preventScroll: true });
   show();
 }
@@ -84,20 +91,23 @@ function showState() {
   const isOld = old !== null && (store.awaySince !== null || old > OLD_MS) && !document.hidden && !store.forbidden.fleet;
   const never = heard === undefined && (store.broken !== null || store.awaySince !== null);
   const refused = store.forbidden.fleet;
-  stale.hidden = !isOld && !never && !refused;
-  if (refused) write(stale, `${w('forbidden')} – ${refused}`);
-  else if (never) write(stale, `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}`);
-  else if (isOld) write(stale, w('stale', { age: age(old) }));
+  stale.hidden = !isOld && !never;
+  write(staleWhat, never ? `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}` : isOld ? w('stale') : '');
+  write(staleAge, isOld && !never ? w('staleAge', { age: age(old) }) : '');
   mark(document.documentElement, 'stale', String(isOld));
-  const live = feed?.live && !isOld;
+  const live = feed?.live && !isOld && (old !== null || refused !== undefined);
+  mark(document.documentElement, 'feed', live ? 'live' : old === null ? 'loading' : 'lost');
   mark(page.status, 'state', live ? 'live' : 'lost');
-  write(statusWord, old === null ? w('connecting') : live ? `${w('live')} · ${w('asOf', { age: age(old) })}` : w('reconnecting'));
+  write(statusWord, old === null ? w(refused && feed?.live ? 'live' : 'connecting') : w(live ? 'live' : 'reconnecting'));
+  write(statusAge, live && old !== null ? w('asOf', { age: age(old) }) : '');
 }
 
 function show() {
   const name = store.site ? say(store.site.site.name) : w('brand');
   document.title = `${at === 'devices' ? what : w(`tab_${at === null ? 'lanes' : /** @type {Tab} */ (at)}`)} · ${name}`;
   page.name(name);
+  // The cookie may be good although this browser held no word of the login.
+  if (store.me) write(byId('login-state'), w('logOut'));
   showTabs();
   showState();
   if (at) VIEWS[at].show();
@@ -109,8 +119,9 @@ const page = head('ops', () => {
   running.show();
   show();
 });
-const statusWord = make('span');
-page.status.append(make('i'), statusWord);
+const [statusWord, statusAge] = [make('span'), make('span')];
+statusAge.setAttribute('aria-hidden', 'true');
+page.status.append(make('i'), statusWord, statusAge);
 
 /** Whether somebody is writing: then letters are letters. @param {EventTarget | null} target */
 const writes = (target) => target instanceof HTMLElement && target.matches('input, select, textarea, [contenteditable]');

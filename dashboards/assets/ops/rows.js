@@ -1,7 +1,7 @@
 // Lists whose rows come, go and change places, without building anew what is there: focus, open
 // menus and typed text survive. Called by all views of this page.
 
-import { make, write } from '../lib/dom.js';
+import { make, mark, write } from '../lib/dom.js';
 
 /**
  * Keeps one node for each row, in the rows' order.
@@ -76,7 +76,7 @@ export function card(className, ...inside) {
 export function figures(list) {
   /** @type {Map<string, {root: HTMLElement, name: HTMLElement, value: HTMLElement, note: HTMLElement}>} */
   const views = new Map();
-  /** @param {{name: string, value: string, note?: string, level?: string}[]} given */
+  /** @param {{name: string, value: string, note?: string, level?: string, long?: boolean}[]} given */
   return (given) => rows(list, views, given, (row) => row.name, () => {
     const [name, value, note] = [make('dt'), make('span'), make('small', 'note')];
     return { root: make('div', '', name, make('dd', '', value, note)), name, value, note };
@@ -84,6 +84,7 @@ export function figures(list) {
     write(view.name, row.name);
     write(view.value, row.value);
     write(view.note, row.note ?? '');
-    view.root.dataset.level = row.level ?? '';
+    mark(view.root, 'level', row.level ?? '');
+    mark(view.root, 'long', String(row.long ?? false));
   });
 }

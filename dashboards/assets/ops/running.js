@@ -38,8 +38,9 @@ let looking = false;
 
 /** @param {string} title @param {string} why @returns {Act} an act that is about to be asked for */
 export function begin(title, why) {
+  count += 1;
   /** @type {Act} */
-  const act = { key: String(count += 1), title, why, at: now(), commands: [], refused: [], waits: true, overAt: null };
+  const act = { key: String(count), title, why, at: now(), commands: [], refused: [], waits: true, overAt: null };
   acts = [act, ...acts].slice(0, 8);
   show();
   return act;

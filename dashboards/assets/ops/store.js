@@ -142,11 +142,12 @@ export let feed;
 
 /** How often moving figures are written again, in ms. */
 const FIGURES_MS = 500;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let figures;
+let waits = false;
 function soon() {
-  figures ??= setTimeout(() => {
-    figures = undefined;
+  if (waits) return;
+  waits = true;
+  setTimeout(() => {
+    waits = false;
     changed();
   }, FIGURES_MS);
 }
@@ -189,6 +190,8 @@ export async function renew(part) {
   try {
     await ASKS[part]();
     store.heardAt[part] = performance.now();
+    // The feed tries again by itself, but with growing pauses: it need not wait any longer.
+    if (store.awaySince !== null) dispatchEvent(new Event('online'));
     store.awaySince = null;
   } catch (error) {
     if (error instanceof Problem && error.status === 403) store.forbidden[part] = error.message;
@@ -251,6 +254,9 @@ export const laneOf = (id) => store.site?.lanes.find((lane) => lane.id === id);
 export const gateOf = (id) => store.site?.gates.find((gate) => gate.id === id);
 /** @param {string | null | undefined} id */
 export const areaOf = (id) => store.site?.areas.find((area) => area.id === id);
+/** The alarms about a device: its own, and those of the lane that it serves. @param {Device} device */
+export const alarmsOf = (device) => store.alarms.filter((alarm) => alarm.device === device.id
+  || (!alarm.device && alarm.lane !== null && alarm.lane === device.lane && device.kind === 'turnstile'));
 /** The gate where a device stands. @param {Device} device */
 export const gateAt = (device) => gateOf(device.gate ?? laneOf(device.lane)?.gate);
 /** @param {string} id */

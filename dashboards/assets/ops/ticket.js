@@ -62,10 +62,10 @@ const lack = make('p', 'notice lack');
 top.root.append(explain, form, lack);
 
 const answer = make('section', 'card verdict');
-answer.setAttribute('role', 'status');
 const [headline, chip, line, reasonLine, factLine, adviceTitle, adviceLine, lane] = [
   make('h2'), make('span', 'chip big'), make('p'), make('p', 'reason'), make('p', 'facts'), make('b'), make('p', 'advice'), make('a', 'button plain'),
 ];
+reasonLine.setAttribute('role', 'status');
 answer.append(make('div', 'name', headline, chip), line, reasonLine, factLine, make('div', 'what-now', adviceTitle, adviceLine), lane);
 const also = make('p', 'also');
 const facts = card('ticket-facts');
@@ -132,7 +132,8 @@ async function names() {
 
 /** @param {{code: string, type?: string}} shown */
 async function look(shown) {
-  const turnOf = asked += 1;
+  asked += 1;
+  const turnOf = asked;
   busy = true;
   refused = null;
   show();
@@ -186,8 +187,9 @@ const areaName = (id) => { const area = areaOf(id); return area ? say(area.name)
 function showVerdict(held) {
   const product = products[held.product];
   write(headline, product ? say(product) : held.product);
-  write(chip, statusWord(held.status));
-  mark(chip, 'level', held.status === 'issued' ? 'normal' : 'full');
+  const used = held.status === 'issued' && held.entitlements.length > 0 && held.entitlements.every((one) => one.remaining === 0);
+  write(chip, used ? w('ts_usedUp') : statusWord(held.status));
+  mark(chip, 'level', used ? 'slow' : held.status === 'issued' ? 'normal' : 'full');
   const last = held.presentations[0];
   mark(answer, 'result', last?.result ?? 'none');
   const at = last ? ms(last.at) ?? 0 : 0;
@@ -211,7 +213,7 @@ function showVerdict(held) {
 function showTicket(held) {
   showVerdict(held);
   write(facts.note, held.id);
-  write(facts.title, w('tab_ticket'));
+  write(facts.title, w('onTicket'));
   const inside = held.inside.map((one) => `${areaName(one.area)} ${number(one.persons)}`).join(' · ');
   showFacts([
     { name: w('classOf'), value: className(held.class) },
@@ -244,7 +246,7 @@ function historyOf(held) {
   const place = (/** @type {string} */ id) => { const found = laneOf(id); return found ? `${found.id} ${say(found.name)}` : id; };
   const shown = held.presentations.map((one) => ({
     at: one.at, received_at: null, kind: 'presentation',
-    detail: { scan: one.id, result: one.result, reason: one.reason, persons: held.persons, direction: laneOf(one.lane)?.direction, place: place(one.lane) },
+    detail: { scan: one.id, result: one.result, reason: one.reason, persons: held.persons, place: place(one.lane) },
   }));
   const passed = held.passages.map((one) => ({
     at: one.at, received_at: null, kind: 'passage',
@@ -260,7 +262,7 @@ export function show() {
   write(typeLabel, w('shownAs'));
   const kept = type.value || 'auto';
   if (type.children.length === 0) type.append(...TYPES.map((one) => { const option = make('option'); option.value = one; return option; }));
-  TYPES.forEach((one, index) => write(type.children[index], w(`as_${one}`)));
+  TYPES.forEach((one, index) => { write(type.children[index], w(`as_${one}`)); });
   type.value = kept;
   write(go, busy ? '…' : w('lookUpGo'));
   const no = lacks('see_tickets');

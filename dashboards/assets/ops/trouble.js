@@ -3,7 +3,7 @@
 
 import { age, number } from '../lib/format.js';
 import { alarmName } from '../lib/i18n.js';
-import { ms, now, store } from './store.js';
+import { alarmsOf, feed, ms, now, store } from './store.js';
 import { w } from './words.js';
 
 /** @typedef {import('./store.js').Device} Device */
@@ -37,7 +37,7 @@ export function troubles(device) {
   /** @type {Trouble[]} */
   const found = [];
   const add = (/** @type {Level} */ level, /** @type {string} */ text) => found.push({ level, text });
-  const raised = store.alarms.filter((alarm) => alarm.device === device.id);
+  const raised = alarmsOf(device);
   if (device.status === 'pending') add('announce', w('t_pending'));
   if (device.status === 'approved' && !device.online) {
     const seen = ms(device.last_seen);
@@ -82,4 +82,12 @@ export function standing(device) {
   if (!device.online) return 'offline';
   if (store.emergency?.on && device.kind === 'turnstile') return 'emergency';
   return device.mode && device.mode !== 'normal' ? device.mode : 'open';
+}
+
+/** When a visitor last did something at a device: by the feed, which is quicker. @param {Device} device */
+export function lastScan(device) {
+  const told = ms(device.last_scan);
+  const lane = device.lane ? feed?.park?.lanes.get(device.lane) : undefined;
+  const fed = lane && lane.device === device.id ? lane.last_at : null;
+  return told === null && fed === null ? null : Math.max(told ?? 0, fed ?? 0);
 }

@@ -17,7 +17,7 @@ const FEW = 20;
  */
 export function than(now, then) {
   if (then === undefined) return '';
-  if (then < FEW || now > then * 10) return w('wasThen', { n: number(then) });
+  if (then < FEW || now > then * 3) return w('wasThen', { n: number(then) });
   const apart = Math.abs(now - then);
   if (apart * 100 < then * SAME_PERCENT) return w('same');
   return w(now > then ? 'more' : 'fewer', { percent: percent(apart, then) });

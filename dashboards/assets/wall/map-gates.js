@@ -4,7 +4,7 @@
 
 import { animate, find, make, mark, repeat, write } from '../lib/dom.js';
 import { number } from '../lib/format.js';
-import { say, spoken } from '../lib/i18n.js';
+import { say } from '../lib/i18n.js';
 import { w } from './words.js';
 
 /** @typedef {import('../lib/state.js').Park} Park */
@@ -21,7 +21,7 @@ const MARKS_MAX = 12;
 /** A lane in a rush lights up so often, or it would only glow. */
 const FLASH_EVERY_MS = 1500;
 /**
- * Scans per minute and open lane. A lane that reads a ticket, opens and closes takes some three
+ * Persons let through or refused per minute and open lane. A lane that reads a ticket, opens and closes takes some three
  * to four seconds for a visitor who is ready: above 12 a minute somebody waits now and then,
  * above 18 there is a queue.
  */
@@ -30,9 +30,9 @@ const QUEUE = 18;
 
 /** @type {Record<Kind, {name: number, height: number, least: number, most: number, cell: number}>} */
 const SIZES = {
-  roomy: { name: 1.4375, height: 7, least: 13, most: 18, cell: 1.25 },
-  middle: { name: 1.25, height: 5.9, least: 11.2, most: 17, cell: 1.1 },
-  dense: { name: 1.125, height: 4.9, least: 9.6, most: 16, cell: 0.92 },
+  roomy: { name: 1.4375, height: 7, least: 14, most: 18, cell: 1.25 },
+  middle: { name: 1.25, height: 5.9, least: 12.4, most: 17, cell: 1.1 },
+  dense: { name: 1.125, height: 4.9, least: 10.4, most: 17, cell: 0.92 },
 };
 
 export class Gates {
@@ -58,8 +58,8 @@ export class Gates {
     const name = gate ? [...say(gate.name)].reduce((sum, sign) => sum + (sign > '⺀' ? 1 : 0.57), 0) : 0;
     const lanes = [...park.lanes.values()].filter((lane) => lane.gate === id).length;
     // Room for the longest that may stand beside the lanes: no plate grows with the day.
-    const marks = Math.min(lanes, MARKS_MAX) * size.cell + (spoken() === 'zh' ? 6.8 : 9.2);
-    const width = Math.min(size.most, Math.max(size.least, name * size.name + (spoken() === 'zh' ? 4.4 : 5), marks));
+    const marks = Math.min(lanes, MARKS_MAX) * size.cell + 8.2;
+    const width = Math.min(size.most, Math.max(size.least, Math.min(size.least * 1.2, name * size.name + 4.6), marks));
     return { width, height: size.height };
   }
 
@@ -165,9 +165,9 @@ function pressure(gate, lanes) {
   const open = lanes.filter((lane) => lane.condition === 'online').length;
   if (open === 0) return { level: lanes.length ? 'none' : 'calm', text: lanes.length ? w('pressureNone') : '' };
   const each = (gate.in_per_min + gate.out_per_min + gate.denied_per_min) / open;
+  /** @type {"queue" | "busy" | "calm"} */
   const level = each >= QUEUE ? 'queue' : each >= BUSY ? 'busy' : 'calm';
-  const rate = w('pressure', { n: number(each, each < 10 ? 1 : 0) });
-  return { level, text: level === 'calm' ? rate : `${w(`pressure_${level}`)} ${rate}` };
+  return { level, text: w(`pressure_${level}`, { n: number(each, each < 10 ? 1 : 0) }) };
 }
 
 /** @param {Lane[]} lanes */

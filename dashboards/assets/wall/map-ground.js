@@ -82,9 +82,11 @@ export class Ground {
 
   /** Where the areas' words stand. @param {Zone[]} zones */
   labels(zones) {
-    return zones.map(({ x, y, r, field }) => {
+    return zones.flatMap(({ x, y, r, field }) => {
       const [a, b] = field ? [5.9, 3.8] : [r * 0.98, r * 0.98];
-      return { left: x - a, top: y - b, width: 2 * a, height: 2 * b };
+      // The figure weighs twice.
+      const [c, d] = [a * 0.8, 1.6];
+      return [{ left: x - a, top: y - b, width: 2 * a, height: 2 * b }, { left: x - c, top: y - d, width: 2 * c, height: 2 * d }];
     });
   }
 

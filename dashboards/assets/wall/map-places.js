@@ -29,10 +29,12 @@
  * @property {number} angle from the middle of `home`
  */
 
-/** A plan is stretched to fit, but never by more than this in one direction. */
-const STRETCH_MAX = 1.8;
+/** A plan is stretched to fit, but never by more than this in one direction: more on a phone. */
+const STRETCH_MAX = Object.freeze({ wide: 1.8, tall: 2.8 });
 const LABEL_R = 4.2;
 const POOL_R = Object.freeze({ min: 3.5, max: 5.4 });
+/** Of more areas than these none is large. */
+const FEW = 6;
 const ROUNDS = 120;
 
 /**
@@ -165,8 +167,8 @@ function size(zones, park, room) {
   const even = Math.sqrt((ground * 0.26) / (Math.PI * Math.max(1, zones.length)));
   const most = Math.max(1, ...pools.map((zone) => park.areas.get(zone.id)?.capacity ?? 0));
   for (const zone of pools) {
-    // On a low map the pools must leave room between them for the figure of the field.
-    const roof = Math.max(POOL_R.min, Math.min(POOL_R.max, (room.bottom - room.top) * 0.18));
+    // On a low map, or among many, the pools must leave room for the figure of the field and plates.
+    const roof = Math.max(POOL_R.min, Math.min(zones.length > FEW ? 4 : POOL_R.max, (room.bottom - room.top) * 0.18));
     const share = ((park.areas.get(zone.id)?.capacity ?? most) / most) ** 0.25;
     zone.r = Math.min(roof, Math.max(POOL_R.min, even * (0.7 + 0.45 * share)));
   }
@@ -202,8 +204,9 @@ function fit(plan, room) {
   const ratio = (/** @type {number} */ space, /** @type {number} */ span) => (span > 0 ? space / span : Infinity);
   let across = ratio(room.right - room.left, right - left);
   let down = ratio(room.bottom - room.top, bottom - top);
-  across = Math.min(across, down * STRETCH_MAX);
-  down = Math.min(down, across * STRETCH_MAX);
+  const stretch = room.right - room.left < room.bottom - room.top ? STRETCH_MAX.tall : STRETCH_MAX.wide;
+  across = Math.min(across, down * stretch);
+  down = Math.min(down, across * stretch);
   const [cx, cy] = [(room.left + room.right) / 2, (room.top + room.bottom) / 2];
   /** @type {Map<string, Point>} */
   const placed = new Map();

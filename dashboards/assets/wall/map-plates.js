@@ -6,13 +6,16 @@
 /** @typedef {{at: Point, out: number, width: number, height: number}} Wanted gate, the way out of its area, and the plate's size */
 
 /** How far from its gate a plate may stand, and how finely places are tried, in rem. */
-const SPAN = Object.freeze({ across: 16, down: 11, step: 0.9 });
-const ROUNDS = 6;
-const ORDERS = 16;
-const CHOICES_MAX = 150;
+const SPAN = Object.freeze({ across: 20, down: 20, step: 0.9 });
+const CHOICES_MAX = 900;
+/** Tries of the search, and how much worse a place it takes at first and at last. */
+const STEPS = 70_000;
+const HEAT = Object.freeze({ first: 120, last: 0.5 });
+/** Then each takes the best that is left. */
+const ROUNDS = 3;
 const MARKER_R = 0.8;
 /** What covering a square rem costs, against one rem of distance. */
-const COST = Object.freeze({ plate: 40, label: 34, marker: 14, far: 1.2, aside: 2.6 });
+const COST = Object.freeze({ plate: 40, label: 40, marker: 45, far: 1.2, aside: 2.6 });
 
 /** @param {Rect} a @param {Rect} b @param {number} [room] wanted between them */
 function overlap(a, b, room = 0) {
@@ -38,45 +41,50 @@ export function placePlates(wanted, labels, map) {
     for (const marker of markers) cost += overlap(rect, marker, 0.1) * COST.marker;
     return { rect, cost };
   }).sort((a, b) => a.cost - b.cost).slice(0, CHOICES_MAX));
-  // The gates with the fewest good places choose first, then each thinks again. Who chooses first
-  // decides much, so that other orders are tried too.
-  const order = wanted.map((_, n) => n).sort((a, b) => choices[b][0].cost - choices[a][0].cost);
-  /** @type {{rects: Rect[], cost: number}} */
-  let best = { rects: [], cost: Infinity };
-  for (let turn = 0; turn < ORDERS; turn += 1) {
-    const tried = settle(choices, order);
-    if (tried.cost < best.cost) best = tried;
-    if (wanted.length < 2) break;
-    order.sort((a, b) => ((a * 7919 + turn * 104_729) % 101) - ((b * 7919 + turn * 104_729) % 101));
-  }
-  return best.rects;
+  return anneal(choices).map((choice, n) => choices[n][choice].rect);
 }
 
-/** @param {{rect: Rect, cost: number}[][]} choices @param {number[]} order */
-function settle(choices, order) {
-  const placed = choices.map(() => -1);
+/**
+ * Which place each plate takes. Each starts at its best; then single plates try other places, and
+ * keep a worse one the less often the longer it lasts: so that they get past one another. The
+ * chance is always the same one: a map looks the same after each reload.
+ * @param {{rect: Rect, cost: number}[][]} choices by gate, the best first
+ */
+function anneal(choices) {
+  const placed = choices.map(() => 0);
+  if (placed.length < 2) return placed;
   const costOf = (/** @type {number} */ n, /** @type {number} */ choice) => {
-    let { rect, cost } = choices[n][choice];
-    placed.forEach((other, m) => {
-      if (other >= 0 && m !== n) cost += overlap(rect, choices[m][other].rect, 0.5) * COST.plate;
-    });
-    return cost;
-  };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    let changed = false;
-    for (const n of order) {
-      let [lowest, chosen] = [Infinity, 0];
-      choices[n].forEach((_, choice) => {
-        const cost = costOf(n, choice);
-        if (cost < lowest) [lowest, chosen] = [cost, choice];
-      });
-      changed ||= placed[n] !== chosen;
-      placed[n] = chosen;
+    const { rect, cost } = choices[n][choice];
+    let all = cost;
+    for (let m = 0; m < placed.length; m += 1) {
+      if (m !== n) all += overlap(rect, choices[m][placed[m]].rect, 0.5) * COST.plate;
     }
-    if (!changed) break;
+    return all;
+  };
+  let state = 20_261_122;
+  const chance = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+  for (let step = 0; step < STEPS; step += 1) {
+    const warmth = HEAT.first * (HEAT.last / HEAT.first) ** (step / STEPS);
+    const n = Math.floor(chance() * placed.length);
+    // Mostly one of the better places.
+    const choice = Math.floor(chance() ** 2 * choices[n].length);
+    const worse = costOf(n, choice) - costOf(n, placed[n]);
+    if (worse <= 0 || chance() < Math.exp(-worse / warmth)) placed[n] = choice;
   }
-  const cost = placed.reduce((sum, choice, n) => sum + costOf(n, choice), 0);
-  return { rects: placed.map((choice, n) => choices[n][choice].rect), cost };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (let n = 0; n < placed.length; n += 1) {
+      let lowest = costOf(n, placed[n]);
+      for (let choice = 0; choice < choices[n].length; choice += 1) {
+        if (choices[n][choice].cost >= lowest) break;
+        const cost = costOf(n, choice);
+        if (cost < lowest) [lowest, placed[n]] = [cost, choice];
+      }
+    }
+  }
+  return placed;
 }
 
 /** @param {Wanted} one @param {{width: number, height: number}} map @returns {Rect[]} */

@@ -18,7 +18,7 @@ import { w } from './words.js';
 /** @typedef {import('./map-shape.js').Edge} Edge */
 
 /** More plates than these cannot be read from afar: the quietest gates stand without one. */
-const PLATES_MAX = 26;
+const PLATES_MAX = 20;
 /** A map as narrow as a phone: it grows in height. */
 const NARROW_REM = 44;
 /** Areas and plates from which a narrow map is a tall one. */
@@ -45,9 +45,7 @@ export function show(park) {
   shown = park;
   const em = rem();
   const [width, height] = [box.clientWidth / em, box.clientHeight / em];
-  const now = [
-    park.site, park.areas.size, park.gates.size, park.lanes.size, spoken(), em, width.toFixed(1), height.toFixed(1),
-  ];
+  const now = [...shapeOf(park), spoken(), em, width.toFixed(1), height.toFixed(1)];
   if (now.some((value, n) => value !== madeOf[n])) {
     madeOf = now;
     if (width > 4 && height > 4) layOut(park, width, height);
@@ -62,6 +60,25 @@ export function flash(lines) {
   gates.flash(lines);
 }
 
+/** What `shapeOf` last looked at, and what it saw. */
+const seen = { park: /** @type {Park | null} */ (null), rows: 0, shape: '' };
+
+/**
+ * What the park's layout follows from. A new snapshot after a short loss mostly brings the same
+ * park: then the map stays as it is.
+ * @param {Park} park
+ */
+function shapeOf(park) {
+  const rows = park.areas.size + park.gates.size + park.lanes.size;
+  if (park !== seen.park || rows !== seen.rows) {
+    const areas = [...park.areas.values()].map(({ id, parent, name, capacity }) => [id, parent, name, capacity]);
+    const gates = [...park.gates.values()].map(({ id, from, to, name }) => [id, from, to, name]);
+    const lanes = [...park.lanes.values()].map(({ id, gate }) => [id, gate]);
+    Object.assign(seen, { park, rows, shape: JSON.stringify([park.site.plan, areas, gates, lanes]) });
+  }
+  return [seen.shape];
+}
+
 /** @param {Park} park @param {number} width @param {number} height in rem */
 function layOut(park, width, height) {
   find(section, '.none').hidden = park.areas.size + park.gates.size > 0;
@@ -71,7 +88,7 @@ function layOut(park, width, height) {
   const many = things > MANY;
   // On a narrow page the map's height follows from their number, else the plates from the room.
   const each = (width * height) / Math.max(1, things);
-  const kind = narrow ? (many ? 'dense' : 'middle') : each >= 200 ? 'roomy' : each >= 155 ? 'middle' : 'dense';
+  const kind = narrow ? (things > 6 ? 'dense' : 'middle') : each >= 200 ? 'roomy' : each >= 155 ? 'middle' : 'dense';
   mark(section, 'kind', kind);
   mark(section, 'many', String(many));
   // The plates stand mostly outside of the edge.

@@ -5,14 +5,14 @@ import { spoken } from '../lib/i18n.js';
 
 const WORDS = Object.freeze({
   map: { zh: '园区态势', en: 'The park' },
-  mapUnit: { zh: '▶ 入 ◀ 出 人/分 · 每道扫码 次/分 · 一点一人', en: '▶ in ◀ out per min · scans per lane and min · a dot is a person' },
+  mapUnit: { zh: '▶ 入 ◀ 出 人/分 · 每开放道 人次/分 · 一点一人', en: '▶ in ◀ out per min · load per open lane and min · a dot is a person' },
   noMap: { zh: '尚未设置区域和门', en: 'No areas and gates set up' },
   moreOnMap: { zh: '另有 {n} 个门未标注', en: '{n} more gates without a label' },
   refusedHere: { zh: '拒 {n}', en: 'NO {n}' },
-  pressure: { zh: '{n}/道', en: '{n}/lane' },
+  pressure_calm: { zh: '{n}/道', en: '{n}/lane' },
   pressureNone: { zh: '无开放通道', en: 'no lane open' },
-  pressure_busy: { zh: '繁忙', en: 'busy' },
-  pressure_queue: { zh: '排队', en: 'queue' },
+  pressure_busy: { zh: '繁忙 {n}/道', en: 'busy {n}' },
+  pressure_queue: { zh: '排队 {n}/道', en: 'queue {n}' },
   lane_online: { zh: '开', en: 'open' },
   lane_closed: { zh: '关', en: 'closed' },
   lane_fault: { zh: '故障', en: 'fault' },

@@ -133,7 +133,8 @@ impl Park {
 
     /// Perhaps somebody comes to a gate.
     fn visit(&mut self, at: UnixMs) {
-        if self.roll(100) >= 35 {
+        let rush = matches!(self.scene, Scene::Full | Scene::Large);
+        if self.roll(100) >= if rush { 35 } else { 15 } {
             return;
         }
         let shares: Vec<(usize, u32)> =

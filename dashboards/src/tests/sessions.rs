@@ -9,14 +9,14 @@ use std::{
 };
 
 use tokio::{
-    io::{DuplexStream, duplex},
+    io::{AsyncWriteExt as _, DuplexStream, duplex},
     task::JoinHandle,
     time::{Instant, timeout},
 };
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
 use super::fixture::{Fed, Viewer, persons};
-use crate::{Limits, Pass, session};
+use crate::{Limits, Pass, metered::Metered, session};
 
 async fn join(fed: &Fed, pipe_bytes: usize) -> (Viewer<DuplexStream>, JoinHandle<()>) {
     join_by(fed, pipe_bytes, Box::new(|| true)).await
@@ -31,7 +31,7 @@ async fn join_by(
     let seat = fed.hub.seats().clone().try_acquire_owned().unwrap();
     let hub = fed.hub.clone();
     let served = tokio::spawn(async move {
-        let socket = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
+        let socket = WebSocketStream::from_raw_socket(Metered::new(near), Role::Server, None).await;
         session::run(socket, &hub, &pass, seat).await;
     });
     let socket = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
@@ -104,6 +104,24 @@ async fn a_login_that_is_taken_back_ends_the_session_within_a_minute() {
     let over = Instant::now();
     assert_eq!(viewer.close_code().await, Some(1008));
     assert!(over.elapsed() <= Duration::from_mins(1), "{:?}", over.elapsed());
+    drop(viewer);
+    served.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_endless_empty_fragments_ends_the_session() {
+    let limits = Limits { heartbeat: Duration::from_hours(1), ..Limits::default() };
+    let fed = Fed::new(limits);
+    let (mut viewer, served) = join(&fed, 1 << 20).await;
+    viewer.frame().await;
+    // A text that goes on, and then fragments without a byte in them, masked as a client's are.
+    let (first, next) = ([0x01, 0x80, 0, 0, 0, 0], [0x00, 0x80, 0, 0, 0, 0]);
+    let mut flood = first.to_vec();
+    while flood.len() <= limits.inbound_bytes_per_ping() {
+        flood.extend_from_slice(&next);
+    }
+    viewer.socket.get_mut().write_all(&flood).await.unwrap();
+    assert_eq!(viewer.close_code().await, Some(1008));
     drop(viewer);
     served.await.unwrap();
 }

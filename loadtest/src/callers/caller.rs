@@ -6,15 +6,16 @@ use anyhow::bail;
 use hyper::Method;
 use serde::Serialize;
 use serde_json::json;
+use shanmen_devices::lane::Ended;
 use shanmen_protocols::{
-    device::{Credential, CredentialKind, Decision, PassageBy},
+    device::{Credential, CredentialKind, Decision, Outcome, PassageBy},
     ids::{Direction, LaneId, ScanId},
 };
 
 use super::{Counter, Tally};
 use crate::{
     http::Connection,
-    oracle::Seen,
+    oracle::{At, Seen},
     park::gate_of,
     plan::Visit,
     shown::{code_of, direction_of},
@@ -50,7 +51,7 @@ impl Caller {
         while self.counter.clock.ns() < until_ns {
             let n = self.counter.next.fetch_add(1, Relaxed);
             let Some(arrival) = self.counter.arrivals.get(n).copied() else { break };
-            let visit = self.counter.oracle().present(arrival.visit);
+            let visit = self.counter.oracle().present(At::lane(self.lane), arrival.visit);
             self.visit(visit, n.is_multiple_of(REPEAT_EVERY)).await?;
         }
         Ok(self.tally)
@@ -69,8 +70,8 @@ impl Caller {
         let asked_ns = self.counter.clock.ns();
         let decision = self.ask(body.clone()).await?;
         self.tally.decision.record(self.counter.clock.ns() - asked_ns);
-        self.counter.oracle().answered(
-            visit,
+        let (at, seen) = (
+            At::lane(self.lane),
             Seen {
                 by: PassageBy::Server,
                 result: decision.result,
@@ -79,10 +80,12 @@ impl Caller {
                 persons: decision.persons,
             },
         );
+        self.counter.oracle().answered(at, visit, seen);
         if twice {
             let again = self.ask(body).await?;
             if again != decision {
-                self.counter.oracle().breaks(format!("{visit:?}: a repeat got another answer"));
+                let what = format!("{visit:?}: a repeat got another answer");
+                self.counter.oracle().breaks_at(at, visit, what);
             }
         }
         let Some(grant) = decision.grant else { return Ok(()) };
@@ -94,9 +97,12 @@ impl Caller {
         self.tally.passage.record(self.counter.clock.ns() - reported_ns);
         let mut oracle = self.counter.oracle();
         if status.is_success() {
-            oracle.passed(visit, gate_of(self.lane));
+            let ended = Ended { outcome: Some(Outcome::Taken), passed: decision.persons };
+            oracle.ended(at, visit, seen, ended);
+            oracle.acknowledged(at, visit, gate_of(self.lane), ended.passed);
         } else {
-            oracle.breaks(format!("{visit:?}: the passage was answered {status}"));
+            let what = format!("{visit:?}: the passage was answered {status}");
+            oracle.breaks_at(at, visit, what);
         }
         Ok(())
     }

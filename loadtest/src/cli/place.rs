@@ -7,6 +7,7 @@ use shanmen_devices::turnstile::BrokerAddress;
 use shanmen_protocols::ids::ProductId;
 
 use crate::{
+    park::Size,
     run::Stage,
     server::{self, Server},
     setup::{self, Target},
@@ -27,13 +28,24 @@ pub(super) struct Place {
     /// The product of the tickets there: one entry, on its visit date.
     #[arg(long, default_value = "adult-day")]
     product: ProductId,
+    /// An outside broker for the server process of our own, as `mqtt://user:password@host:1883`:
+    /// one that lets the lanes in with their secrets, or lets anybody in.
+    #[arg(long, value_name = "URL", conflicts_with = "target")]
+    broker: Option<String>,
     /// Let the target be another machine. It gets all of the load and many tickets.
     #[arg(long)]
     allow_remote: bool,
 }
 
+impl Place {
+    /// Whether the server is a process of our own.
+    pub(super) fn is_own(&self) -> bool {
+        self.target.is_none()
+    }
+}
+
 /// The park to run against: the target's, or that of a server process of our own.
-pub(super) async fn stage(place: &Place, lanes: usize) -> anyhow::Result<Stage> {
+pub(super) async fn stage(place: &Place, size: &Size) -> anyhow::Result<Stage> {
     if let (Some(mqtt), Some(http), Some(token)) = (&place.target, &place.http, &place.token) {
         let (host, port) = address(mqtt, "mqtt", place.allow_remote)?;
         let (http_host, http_port) = address(http, "http", place.allow_remote)?;
@@ -50,7 +62,7 @@ pub(super) async fn stage(place: &Place, lanes: usize) -> anyhow::Result<Stage> 
         "there is no program `shanmen` beside this one: build it (cargo build --release), \
          or name it with SHANMEN_BIN",
     )?;
-    let server = Server::start(&program, lanes).await?;
+    let server = Server::start(&program, size, place.broker.as_deref()).await?;
     let (host, port) = split(&server.addresses.mqtt).context("addresses.json: mqtt")?;
     let target = Target {
         http: server.addresses.http.clone(),

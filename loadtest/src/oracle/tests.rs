@@ -1,14 +1,23 @@
 //! The oracle is right about right and wrong days.
 
+use shanmen_protocols::device::Outcome;
+
 use super::*;
 
+const LANE: At = At { lane: 0, fault: false, tries: 1 };
+const FAULT: At = At { lane: 0, fault: true, tries: 1 };
+
 fn grant() -> Seen {
+    grant_for(1)
+}
+
+fn grant_for(persons: u32) -> Seen {
     Seen {
         by: PassageBy::Server,
         result: DecisionResult::Grant,
         reason: Reason::Ok,
         grant: Some(GrantId::fresh()),
-        persons: 1,
+        persons,
     }
 }
 
@@ -16,14 +25,35 @@ fn deny(reason: Reason) -> Seen {
     Seen { result: DecisionResult::Deny, reason, grant: None, persons: 0, ..grant() }
 }
 
+fn alone(seen: Seen) -> Seen {
+    Seen { by: PassageBy::Signature, grant: None, ..seen }
+}
+
+fn oracle() -> Oracle {
+    let mut oracle = Oracle::new(Clock::start());
+    for _ in 0..10 {
+        oracle.add(1, 0);
+    }
+    assert_eq!(oracle.add(8, 4), 10, "a group");
+    oracle
+}
+
+/// One visit with its answer, and as many walking as the oracle says.
+fn visit(oracle: &mut Oracle, at: At, visit: Visit, seen: Seen) -> Next {
+    let visit = oracle.present(at, visit);
+    let next = oracle.answered(at, visit, seen);
+    if let Next::Walk(passed) = next {
+        let outcome = Some(if passed == seen.persons { Outcome::Taken } else { Outcome::Partial });
+        oracle.ended(at, visit, seen, Ended { outcome, passed });
+        oracle.acknowledged(at, visit, 0, passed);
+    }
+    next
+}
+
 fn after(answers: &[(Visit, Seen)]) -> u64 {
-    let mut oracle = Oracle::new(10);
-    for &(visit, seen) in answers {
-        let visit = oracle.present(visit);
-        oracle.answered(visit, seen);
-        if seen.result == DecisionResult::Grant {
-            oracle.passed(visit, 0);
-        }
+    let mut oracle = oracle();
+    for &(one, seen) in answers {
+        visit(&mut oracle, LANE, one, seen);
     }
     oracle.finish();
     oracle.broken().0
@@ -37,6 +67,8 @@ fn a_day_as_it_should_be_breaks_nothing() {
         (Visit::Leave(0), grant()),
         (Visit::Unknown(1), deny(Reason::UnknownTicket)),
         (Visit::Forged(0), deny(Reason::Forged)),
+        (Visit::Linger(1), grant()),
+        (Visit::Enter(1), grant()),
     ];
     assert_eq!(after(&day), 0);
 }
@@ -47,15 +79,22 @@ fn a_good_ticket_refused_is_broken() {
 }
 
 #[test]
-fn a_used_ticket_granted_is_broken() {
-    assert!(after(&[(Visit::Enter(0), grant()), (Visit::Used(0), grant())]) > 0);
+fn a_used_ticket_granted_is_broken_and_what_led_there_is_told() {
+    let mut oracle = oracle();
+    visit(&mut oracle, LANE, Visit::Enter(0), grant());
+    visit(&mut oracle, At::lane(3), Visit::Used(0), grant());
+    let (broken, words) = oracle.broken();
+    assert!(broken > 0);
+    let trail = words[0].trail.join("\n");
+    assert!(trail.contains("lane    0 Enter(0) presents"), "{trail}");
+    assert!(trail.contains("lane    3 Used(0) is answered grant"), "{trail}");
 }
 
 #[test]
 fn a_race_has_one_winner() {
     let (lost, late) = (deny(Reason::InProgress), deny(Reason::AlreadyUsed));
-    assert_eq!(after(&[(Visit::Race(3), grant()), (Visit::Race(3), lost)]), 0);
-    assert_eq!(after(&[(Visit::Race(3), late), (Visit::Race(3), grant())]), 0);
+    assert_eq!(after(&[(Visit::Race(3), grant()), (Visit::Race(3), late)]), 0);
+    assert_eq!(after(&[(Visit::Race(3), lost), (Visit::Race(3), grant())]), 0);
     assert!(after(&[(Visit::Race(3), grant()), (Visit::Race(3), grant())]) > 0);
     assert!(after(&[(Visit::Race(3), lost), (Visit::Race(3), lost)]) > 0);
 }
@@ -67,14 +106,63 @@ fn one_grant_for_two_visitors_is_broken() {
 }
 
 #[test]
-fn a_lane_that_had_to_decide_alone_is_broken_and_its_ticket_is_left_out() {
-    let alone = Seen { by: PassageBy::Own, ..deny(Reason::Busy) };
-    assert_eq!(after(&[(Visit::Enter(0), alone)]), 1);
+fn a_group_comes_in_two_lots_and_not_in_three() {
+    let first = [(Visit::Part(10, 3), grant_for(8)), (Visit::Enter(10), grant_for(5))];
+    assert_eq!(after(&first), 0);
+    let left = [&first[..], &[(Visit::Leave(10), grant_for(8))]].concat();
+    assert_eq!(after(&left), 0);
+    let again = [&first[..], &[(Visit::Used(10), grant_for(8))]].concat();
+    assert!(after(&again) > 0);
+    assert!(after(&[(Visit::Part(10, 3), grant_for(8)), (Visit::Enter(10), grant_for(8))]) > 0);
+}
+
+#[test]
+fn a_lane_that_decides_alone_without_a_fault_is_broken() {
+    assert_eq!(after(&[(Visit::Enter(0), alone(deny(Reason::Busy)))]), 1);
+}
+
+#[test]
+fn in_a_fault_who_is_told_to_try_again_does_and_gets_in() {
+    let mut oracle = oracle();
+    let busy = alone(deny(Reason::Busy));
+    assert_eq!(visit(&mut oracle, FAULT, Visit::Enter(0), busy), Next::Again);
+    let reserved = deny(Reason::InProgress);
+    assert_eq!(visit(&mut oracle, LANE, Visit::Enter(0), reserved), Next::Again);
+    assert_eq!(visit(&mut oracle, LANE, Visit::Enter(0), grant()), Next::Walk(1));
+    oracle.finish();
+    assert_eq!((oracle.broken().0, oracle.allowances().again), (0, 2));
+}
+
+#[test]
+fn in_a_fault_a_lane_lets_nobody_in_without_a_real_ticket() {
+    let mut oracle = oracle();
+    visit(&mut oracle, FAULT, Visit::Enter(0), alone(grant()));
+    assert_eq!(oracle.broken().0, 0);
+    visit(&mut oracle, FAULT, Visit::Forged(0), alone(grant()));
+    assert!(oracle.broken().0 > 0);
+}
+
+#[test]
+fn a_ticket_that_a_lane_alone_let_in_again_is_a_conflict_and_the_server_must_not() {
+    let mut oracle = oracle();
+    visit(&mut oracle, LANE, Visit::Enter(0), grant());
+    visit(&mut oracle, FAULT, Visit::Used(0), alone(grant()));
+    assert_eq!((oracle.broken().0, oracle.allowances().conflicts), (0, 1));
+    visit(&mut oracle, LANE, Visit::Used(0), grant());
+    assert!(oracle.broken().0 > 0);
 }
 
 #[test]
 fn who_is_not_on_record_yet_cannot_leave_and_shows_an_unknown_ticket() {
-    let mut oracle = Oracle::new(1);
-    assert!(matches!(oracle.present(Visit::Leave(0)), Visit::Unknown(_)));
-    assert_eq!(oracle.replaced(), 1);
+    let mut oracle = oracle();
+    assert!(matches!(oracle.present(LANE, Visit::Leave(0)), Visit::Unknown(_)));
+    assert_eq!(oracle.allowances().replaced, 1);
+}
+
+#[test]
+fn who_was_never_let_in_is_told_at_the_end() {
+    let mut oracle = oracle();
+    visit(&mut oracle, FAULT, Visit::Enter(0), alone(deny(Reason::Busy)));
+    oracle.finish();
+    assert_eq!(oracle.broken().0, 1);
 }

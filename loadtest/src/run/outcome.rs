@@ -5,37 +5,47 @@ use std::path::PathBuf;
 use serde::Serialize;
 use shanmen_devices::turnstile::TurnstileStats;
 
-use super::{SegmentLine, Used};
-use crate::{echo::Responder, figures::Round, metrics::Measured, oracle::Counts};
+use super::{SegmentLine, Suffered, Used};
+use crate::{
+    echo::Responder,
+    figures::{Quantiles, Round},
+    kiosks::Sales,
+    metrics::Measured,
+    oracle::{Allowances, Broken, Counts},
+    preload::Preloaded,
+    scenario::Scenario,
+    series::Tick,
+    viewers::Viewed,
+};
 
 /// What is to be run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Options {
-    /// Lanes, each with a connection.
-    pub gates: usize,
-    /// Presentations a second.
-    pub rate: f64,
-    /// Length of each round.
-    pub seconds: u64,
-    /// How much of each round's beginning is not measured (it is checked all the same).
-    pub warmup_s: f64,
-    /// Rounds.
+    /// Who comes when, and what goes wrong.
+    pub scenario: Scenario,
+    /// Rounds; the scenario's time is shared among them.
     pub rounds: u32,
-    /// What the arrivals and the mix are made from.
-    pub seed: u64,
-    /// Quality of service of scans, and so of decisions.
-    pub scan_qos: u8,
-    /// From the opening of a lane until its visitor is through.
-    pub walk_ms: u64,
     /// Who answers the echo; none: no echo.
     pub echo: Option<Responder>,
     /// Whether the echo carries the load of the passages' facts too.
     pub echo_facts: bool,
+    /// Tickets that are imported before the run, beside its own.
+    pub preload: usize,
     /// Where the report goes as JSON.
     #[serde(skip)]
     pub json: Option<PathBuf>,
+    /// Where the report goes as a page.
+    #[serde(skip)]
+    pub html: Option<PathBuf>,
     /// Thresholds.
     pub limits: Limits,
+}
+
+impl Options {
+    /// The length of one round, in seconds.
+    pub fn each_s(&self) -> f64 {
+        self.scenario.seconds() / f64::from(self.rounds.max(1))
+    }
 }
 
 /// What breaks the run besides the oracle.
@@ -77,12 +87,24 @@ pub struct Outcome {
     pub devices: TurnstileStats,
     /// The oracle's count.
     pub counts: Counts,
-    /// Visits that could not be as planned.
-    pub replaced: u64,
+    /// What was allowed.
+    pub allowances: Allowances,
+    /// From the first try until they were served, of those who had to come again.
+    pub recovered: Quantiles,
+    /// The faults, and how lanes came back.
+    pub suffered: Vec<Suffered>,
+    /// What viewers saw.
+    pub viewed: Viewed,
+    /// What kiosks sold.
+    pub sales: Sales,
+    /// What was imported before the run.
+    pub preloaded: Option<Preloaded>,
+    /// Second by second.
+    pub series: Vec<Tick>,
     /// Broken expectations.
     pub broken: u64,
-    /// The first of them in words.
-    pub broken_words: Vec<String>,
+    /// The first of them in words, with what led there.
+    pub broken_words: Vec<Broken>,
 }
 
 /// The server's own metrics over the run.

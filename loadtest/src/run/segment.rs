@@ -26,7 +26,7 @@ use crate::{
 const HEAD_START: Duration = Duration::from_millis(300);
 
 /// How long the last visitors may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One round by itself.
 #[derive(Clone, Debug, Serialize)]
@@ -63,6 +63,8 @@ pub struct Used {
 impl Used {
     pub(crate) fn between(before: Option<Usage>, after: Option<Usage>, of_s: f64) -> Option<Self> {
         let (before, after) = before.zip(after)?;
+        // A process that was started again counts from its start.
+        let before = if after.cpu_s < before.cpu_s { Usage::default() } else { before };
         Some(Self {
             cpu_s: after.cpu_s - before.cpu_s,
             of_s,
@@ -94,52 +96,75 @@ pub(super) struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// When the round begins and when its measuring does.
-    fn starts(&self) -> (u64, u64) {
-        let start_ns = self.clock.ns() + ns_of(HEAD_START);
-        let warmup = Duration::try_from_secs_f64(self.options.warmup_s).unwrap_or_default();
-        (start_ns, start_ns + ns_of(warmup))
+    /// When its measuring begins.
+    fn measured_from(&self, start_ns: u64) -> u64 {
+        let warmup_s = self.options.scenario.warmup_s;
+        start_ns + ns_of(Duration::try_from_secs_f64(warmup_s).unwrap_or_default())
     }
 
-    /// A round of visitors.
-    pub(super) async fn visitors(
+    /// When a round that is made now begins.
+    pub(super) fn soon(&self) -> u64 {
+        self.clock.ns() + ns_of(HEAD_START)
+    }
+
+    /// A round of visitors that begins at `start_ns`, until the last one has come.
+    pub(super) async fn come(
         &self,
         fleet: &Arc<Fleet>,
-        server: Option<u32>,
+        start_ns: u64,
         arrivals: Vec<(u64, Visit)>,
-    ) -> anyhow::Result<(Round, SegmentLine, BothUsed)> {
-        let (start_ns, measured_from_ns) = self.starts();
+    ) -> anyhow::Result<()> {
+        let measured_from_ns = self.measured_from(start_ns);
         let planned = arrivals.len();
         let jobs = arrivals.into_iter().map(move |(at_ns, visit)| {
             let intended_ns = start_ns + at_ns;
-            Job { intended_ns, visit, measured: measured_from_ns <= intended_ns }
+            Job::first(intended_ns, visit, measured_from_ns <= intended_ns)
         });
-        let (server_before, own_before) = (server.and_then(usage::of), own());
         let line = {
             let (fleet, number) = (Arc::clone(fleet), self.number);
+            let (clock, length_s) = (self.clock, self.options.each_s());
             progress::show(move || {
                 let (answered, now) = fleet.so_far();
-                let (waiting, broken) = (fleet.queue().waiting, fleet.oracle().broken().0);
-                progress_line("run", number, answered, planned, now, waiting, broken)
+                let at_s = seconds_of(clock.ns().saturating_sub(start_ns));
+                let (waiting, allowed, broken) = {
+                    let oracle = fleet.oracle();
+                    (fleet.queue().waiting, oracle.allowances(), oracle.broken().0)
+                };
+                progress::View {
+                    title: format!("run {number}"),
+                    at_s,
+                    of_s: length_s,
+                    answered,
+                    planned,
+                    now,
+                    waiting,
+                    alone: allowed.alone,
+                    broken,
+                }
             })
         };
         let arriving = Arc::clone(fleet);
         let went =
             drive(self.clock, jobs, |job| job.intended_ns, move |job| arriving.arrive(job)).await;
-        let quiet = fleet.quiet(PATIENCE).await;
         line.abort();
-        went?;
-        if let Err(error) = quiet {
-            fleet.oracle().breaks(error.to_string());
-        }
+        went
+    }
+
+    /// The figures of a round of visitors that began at `start_ns` and is quiet now.
+    pub(super) fn visited(
+        &self,
+        fleet: &Arc<Fleet>,
+        start_ns: u64,
+        (server, server_before, own_before): (u32, Option<Usage>, Option<Usage>),
+    ) -> (Round, SegmentLine, BothUsed) {
         let of_s = seconds_of(self.clock.ns().saturating_sub(start_ns));
         let used = BothUsed {
-            server: Used::between(server_before, server.and_then(usage::of), of_s),
+            server: Used::between(server_before, usage::of(server), of_s),
             fleet: Used::between(own_before, own(), of_s),
         };
         let round = fleet.take_round();
         let line = self.line("run", &round, used.server);
-        Ok((round, line, used))
+        (round, line, used)
     }
 
     /// A round of echoes.
@@ -149,7 +174,8 @@ impl Segment<'_> {
         broker: Option<u32>,
         moments: Vec<u64>,
     ) -> anyhow::Result<(Round, SegmentLine)> {
-        let (start_ns, measured_from_ns) = self.starts();
+        let start_ns = self.soon();
+        let measured_from_ns = self.measured_from(start_ns);
         let planned = moments.len();
         let questions = moments.into_iter().map(move |at_ns| {
             let intended_ns = start_ns + at_ns;
@@ -158,10 +184,20 @@ impl Segment<'_> {
         let before = broker.and_then(usage::of);
         let line = {
             let (fleet, number) = (Arc::clone(fleet), self.number);
+            let (clock, length_s) = (self.clock, self.options.each_s());
             progress::show(move || {
                 let (answered, now) = fleet.so_far();
-                let (waiting, lost) = (fleet.queue().waiting, fleet.lost());
-                progress_line("echo", number, answered, planned, now, waiting, lost)
+                progress::View {
+                    title: format!("echo {number}"),
+                    at_s: seconds_of(clock.ns().saturating_sub(start_ns)),
+                    of_s: length_s,
+                    answered,
+                    planned,
+                    now,
+                    waiting: fleet.queue().waiting,
+                    alone: 0,
+                    broken: fleet.lost(),
+                }
             })
         };
         let asking = Arc::clone(fleet);
@@ -201,26 +237,9 @@ impl Segment<'_> {
     }
 }
 
-fn own() -> Option<Usage> {
+/// What this process used so far.
+pub(super) fn own() -> Option<Usage> {
     usage::of(std::process::id())
-}
-
-fn progress_line(
-    kind: &str,
-    number: u64,
-    answered: u64,
-    planned: usize,
-    now: Quantiles,
-    waiting: usize,
-    wrong: u64,
-) -> String {
-    format!(
-        "{kind} {number}: {answered} of {planned} answered, p50 {:.2} ms, p99 {:.2} ms, \
-         p99.9 {:.2} ms, {waiting} waiting for a lane, {wrong} wrong",
-        now.p50_us / 1000.0,
-        now.p99_us / 1000.0,
-        now.p999_us / 1000.0
-    )
 }
 
 /// Lets a thread of its own keep the schedule, and waits for its end.

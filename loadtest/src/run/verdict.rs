@@ -8,30 +8,47 @@ use serde_json::Value;
 use shanmen_protocols::feed::Snapshot;
 use tokio::time::sleep;
 
-use super::Options;
+use super::{Options, World};
 use crate::{
     figures::{Round, ratio},
     fleet::Fleet,
     oracle::compare,
     server::Server,
     setup::Target,
+    viewers::Viewers,
 };
+
+/// Conflicts in one answer, at most.
+const CONFLICTS_TOLD: u64 = 1_000;
 
 /// How often the feed is asked before its counts are taken as final, and how long in between.
 const ASKED_MAX: u32 = 50;
 const ASKED_EVERY: Duration = Duration::from_millis(100);
 
 /// Compares everything with the oracle; what differs goes to it as broken.
-pub(super) async fn settle(
-    fleet: &Fleet,
-    target: &Target,
-    before: &Snapshot,
-) -> anyhow::Result<()> {
+pub(super) async fn settle(world: &World) -> anyhow::Result<()> {
+    let World { fleet, target, before, .. } = world;
     fleet.oracle().finish();
-    let counts = fleet.oracle().counts().clone();
+    let (counts, allowed) = {
+        let oracle = fleet.oracle();
+        (oracle.counts().clone(), oracle.allowances())
+    };
+    // Whom a lane answered alone the server may have refused, unheard.
+    let unheard = allowed.alone;
+    let same = |after: &Snapshot| compare(&counts, before, after, target.own_park, unheard);
+    let stats = fleet.stats();
+    let facts = stats.facts + fleet.hand_facts();
     let mut differences = Vec::new();
     for _ in 0..ASKED_MAX {
-        differences = compare(&counts, before, &target.snapshot().await?, target.own_park);
+        differences = same(&target.snapshot().await?);
+        let viewers = world.viewers.iter().flat_map(Viewers::held).enumerate();
+        for (n, held) in viewers {
+            differences.extend(same(&held).into_iter().map(|what| format!("viewer {n}: {what}")));
+        }
+        let acked = acknowledged(target).await?;
+        if target.own_park && acked < facts {
+            differences.push(format!("the devices recorded {facts} facts, the server has {acked}"));
+        }
         if differences.is_empty() {
             break;
         }
@@ -39,8 +56,7 @@ pub(super) async fn settle(
         sleep(ASKED_EVERY).await;
     }
     let open = open_grants(target).await?;
-    let acked = acknowledged(target).await?;
-    let stats = fleet.stats();
+    let conflicts = conflicts(target).await?;
     let mut oracle = fleet.oracle();
     for difference in differences {
         oracle.breaks(difference);
@@ -48,18 +64,31 @@ pub(super) async fn settle(
     if target.own_park && open > 0 {
         oracle.breaks(format!("{open} grants are still open"));
     }
+    // What a lane alone let in while the server still held a grant nobody heard is one for it, too.
+    let ours = allowed.conflicts;
+    let most = ours.saturating_add(allowed.alone_granted);
+    if target.own_park && !(ours.min(CONFLICTS_TOLD)..=most).contains(&conflicts) {
+        oracle.breaks(format!("the server tells {conflicts} conflicts, the oracle {ours}"));
+    }
     if stats.unacknowledged > 0 || stats.facts_lost > 0 {
         let (waiting, lost) = (stats.unacknowledged, stats.facts_lost);
         oracle.breaks(format!("facts: {waiting} not acknowledged, {lost} lost"));
-    }
-    if target.own_park && acked != stats.facts {
-        let facts = stats.facts;
-        oracle.breaks(format!("the devices recorded {facts} facts, the server has {acked}"));
     }
     if stats.not_free > 0 || stats.not_sent > 0 || stats.foreign_downlinks > 0 {
         oracle.breaks(format!("the turnstiles tell of faults: {stats:?}"));
     }
     Ok(())
+}
+
+/// What two gates let in twice, as far as one answer tells.
+async fn conflicts(target: &Target) -> anyhow::Result<u64> {
+    #[derive(Deserialize)]
+    struct Conflicts {
+        conflicts: Vec<Value>,
+    }
+    let path = format!("/api/v1/conflicts?limit={CONFLICTS_TOLD}");
+    let answer: Conflicts = target.connect().await?.get(&path).await?;
+    Ok(u64::try_from(answer.conflicts.len())?)
 }
 
 async fn open_grants(target: &Target) -> anyhow::Result<usize> {

@@ -311,7 +311,8 @@ fn reasons(report: &DayReport) -> Vec<Refused> {
 }
 
 fn dwell(stays: &api::Dwell) -> Dwell {
-    let bins = stays.bins.iter().map(|&(from_min, to_min, persons)| Bin { from_min, to_min, persons });
+    let bins =
+        stays.bins.iter().map(|&(from_min, to_min, persons)| Bin { from_min, to_min, persons });
     Dwell {
         persons: stays.persons,
         median_min: stays.median_min,

@@ -38,7 +38,8 @@ impl Demo {
         })
         .await;
         let http = format!("http://{}", written["http"].as_str().expect("an address"));
-        let login = std::fs::read_to_string(data.join("first-login.json")).expect("the first login");
+        let login =
+            std::fs::read_to_string(data.join("first-login.json")).expect("the first login");
         let login: Value = serde_json::from_str(&login).expect("JSON");
         let word = |key: &str| login[key].as_str().expect("a word").to_owned();
         let login = (word("user"), word("password"));

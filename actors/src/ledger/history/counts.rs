@@ -69,12 +69,7 @@ impl Counter {
             "SELECT at, moves FROM passages WHERE ticket = ? AND at BETWEEN ? AND ?
              ORDER BY at DESC LIMIT ?",
         )?;
-        let given = params![
-            ticket.0.as_bytes(),
-            row.at.0 - STAY_MAX_MS,
-            row.at.0,
-            PASSAGES_BACK
-        ];
+        let given = params![ticket.0.as_bytes(), row.at.0 - STAY_MAX_MS, row.at.0, PASSAGES_BACK];
         let mut rows = statement.query(given)?;
         while let Some(before) = rows.next()? {
             let (at, moves): (i64, Movements) = (before.get(0)?, moves_of(before, 1)?);
@@ -105,10 +100,10 @@ fn channel_of(from: &Connection, ticket: TicketId) -> rusqlite::Result<Option<St
 /// The park as the books know it.
 pub(super) fn places(from: &Connection) -> rusqlite::Result<Places> {
     let kind = |kind: &str| texts(from, "names", &format!("kind = '{kind}'"));
-    let areas: Vec<AreaDefinition> = read(kind("area")?);
-    let gates: Vec<GateDefinition> = read(kind("gate")?);
-    let lanes: Vec<LaneDefinition> = read(kind("lane")?);
-    let products: Vec<ProductDefinition> = read(texts(from, "products", "1")?);
+    let areas: Vec<AreaDefinition> = read(&kind("area")?);
+    let gates: Vec<GateDefinition> = read(&kind("gate")?);
+    let lanes: Vec<LaneDefinition> = read(&kind("lane")?);
+    let products: Vec<ProductDefinition> = read(&texts(from, "products", "1")?);
     Ok(Places::new(&areas, &gates, &lanes, &products))
 }
 
@@ -119,7 +114,7 @@ fn texts(from: &Connection, table: &str, which: &str) -> rusqlite::Result<Vec<St
 }
 
 /// Reads definitions; from one that cannot be read on, nothing is known: the start tells of it.
-fn read<T: serde::de::DeserializeOwned>(texts: Vec<String>) -> Vec<T> {
+fn read<T: serde::de::DeserializeOwned>(texts: &[String]) -> Vec<T> {
     texts.iter().map_while(|text| serde_json::from_str(text).ok()).collect()
 }
 
@@ -135,12 +130,12 @@ pub(in crate::ledger) fn write_tally(to: &Connection, tally: &Tally) -> rusqlite
              untaken = untaken + excluded.untaken, peak = max(peak, excluded.peak),
              above = max(above, excluded.above)",
     )?;
-    for (Key { by, minute, key }, cells) in &tally.cells {
+    for (Key { by, minute, id }, cells) in &tally.cells {
         let Cells { entered, gone, denied, reentered, untaken, peak, above } = cells;
         count.execute(params![
             number(*by),
             minute,
-            &**key,
+            &**id,
             entered,
             gone,
             denied,

@@ -13,6 +13,8 @@ use crate::{
 
 /// How many rows are summed up before they are written.
 const ROWS_AT_ONCE: u32 = 50_000;
+/// How many cells are kept in memory before they are written.
+const CELLS_AT_ONCE: usize = 100_000;
 /// A peak is carried on over a quiet time of so many minutes at most: a night is no peak.
 const QUIET_MAX_MIN: i64 = 6 * 60;
 
@@ -28,7 +30,7 @@ pub(in crate::ledger) fn fill_once(books: &mut Connection) -> Result<(), LedgerF
     counter.look_around(&transaction)?;
     let passages = fill_passages(&transaction, &mut counter)?;
     let refusals = fill_refusals(&transaction, &mut counter)?;
-    write_tally(&transaction, &peaks(&transaction)?)?;
+    fill_peaks(&transaction)?;
     transaction.execute("UPDATE history_filled SET filled = 1", [])?;
     transaction.commit()?;
     if 0 < passages + refusals {
@@ -66,10 +68,7 @@ fn passage(row: &rusqlite::Row<'_>) -> Result<PassageRow, rusqlite::Error> {
         ticket: rows::optional_uuid(row, 5)?.map(shanmen_protocols::ids::TicketId),
         product: row.get::<_, Option<u16>>(6)?.map(shanmen_rules::ProductIx),
         grant: rows::optional_uuid(row, 7)?.map(shanmen_protocols::ids::GrantId),
-        outcome: rows::word(
-            &row.get::<_, String>(8)?,
-            shanmen_protocols::device::Outcome::Other,
-        ),
+        outcome: rows::word(&row.get::<_, String>(8)?, shanmen_protocols::device::Outcome::Other),
         by: rows::word(&row.get::<_, String>(9)?, shanmen_protocols::device::PassageBy::Other),
         count: row.get(10)?,
         reentry: row.get(11)?,
@@ -97,7 +96,7 @@ fn fill_refusals(books: &Connection, counter: &mut Counter) -> Result<u32, Ledge
 }
 
 /// The most persons of each minute, from the passages in the order in which they happened.
-fn peaks(books: &Connection) -> Result<Tally, LedgerFault> {
+fn fill_peaks(books: &Connection) -> Result<(), LedgerFault> {
     let places = places(books)?;
     let mut inside = Inside::new(&places);
     let mut tally = Tally::default();
@@ -106,12 +105,16 @@ fn peaks(books: &Connection) -> Result<Tally, LedgerFault> {
     while let Some(row) = found.next()? {
         let (day, minute) = (row.get(0)?, minute_of(UnixMs(row.get(1)?)));
         inside.advance(day, minute, &mut tally);
-        for one in moves_of(row, 2)?.iter() {
-            inside.change(one, &places);
+        if CELLS_AT_ONCE < tally.cells.len() {
+            write_tally(books, &std::mem::take(&mut tally))?;
+        }
+        for one in &moves_of(row, 2)? {
+            inside.change(*one, &places);
         }
     }
     inside.tell(&mut tally);
-    Ok(tally)
+    write_tally(books, &tally)?;
+    Ok(())
 }
 
 /// Who is where, while the passages are gone through.
@@ -158,7 +161,7 @@ impl<'p> Inside<'p> {
         }
     }
 
-    fn change(&mut self, one: &shanmen_rules::Movement, places: &Places) {
+    fn change(&mut self, one: shanmen_rules::Movement, places: &Places) {
         let count = u32::from(one.persons);
         for n in places.entered_numbers(one.to, one.from) {
             self.now[n] = self.now[n].saturating_sub(count);

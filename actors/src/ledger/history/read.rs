@@ -17,7 +17,7 @@ use crate::{
 const CELLS: &str = "entered, gone, denied, reentered, untaken, peak, above";
 
 /// Sums by key.
-pub(crate) type ByKey = BTreeMap<String, Cells>;
+type ByKey = BTreeMap<String, Cells>;
 
 /// The rows of a dimension from one minute to before another, in no order.
 pub(crate) fn minutes(
@@ -25,7 +25,7 @@ pub(crate) fn minutes(
     by: FlowBy,
     begin: i64,
     end: i64,
-    each: &mut dyn FnMut(CountRow),
+    each: &mut dyn FnMut(CountRow<'_>),
 ) -> Result<(), LedgerFault> {
     let mut statement = from.prepare_cached(&format!(
         "SELECT minute, key, {CELLS} FROM flow_minutes WHERE kind = ?1 AND minute >= ?2 AND minute < ?3
@@ -34,7 +34,8 @@ pub(crate) fn minutes(
     ))?;
     let mut rows = statement.query(params![number(by), begin, end])?;
     while let Some(row) = rows.next()? {
-        each(CountRow { minute: row.get(0)?, key: row.get(1)?, cells: cells(row, 2)? });
+        let key = row.get_ref(1)?.as_str().unwrap_or_default();
+        each(CountRow { minute: row.get(0)?, key, cells: cells(row, 2)? });
     }
     Ok(())
 }

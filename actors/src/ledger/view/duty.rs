@@ -17,8 +17,23 @@ use crate::api::{AuditLine, CommandQuery, CommandView, DeviceEvent};
 /// What of a fact's body is told. The books keep no credential; this keeps out whatever a vendor may
 /// write into its own words, and payments.
 const TOLD: [&str; 17] = [
-    "scan", "grant", "lane", "direction", "outcome", "count", "by", "counters", "operator",
-    "reason", "code", "active", "mode", "from", "to", "job", "state",
+    "scan",
+    "grant",
+    "lane",
+    "direction",
+    "outcome",
+    "count",
+    "by",
+    "counters",
+    "operator",
+    "reason",
+    "code",
+    "active",
+    "mode",
+    "from",
+    "to",
+    "job",
+    "state",
 ];
 
 /// Alarms that the control plane raises itself: no fact of the device tells of them.

@@ -88,11 +88,17 @@ pub(super) fn uuid(row: &Row<'_>, column: usize) -> Result<Uuid, rusqlite::Error
     row.get::<_, [u8; 16]>(column).map(Uuid::from_bytes)
 }
 
-pub(in crate::ledger) fn optional_uuid(row: &Row<'_>, column: usize) -> Result<Option<Uuid>, rusqlite::Error> {
+pub(in crate::ledger) fn optional_uuid(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Option<Uuid>, rusqlite::Error> {
     Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(Uuid::from_bytes))
 }
 
-pub(in crate::ledger) fn direction(row: &Row<'_>, column: usize) -> Result<Direction, rusqlite::Error> {
+pub(in crate::ledger) fn direction(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Direction, rusqlite::Error> {
     Ok(if row.get::<_, u8>(column)? == 0 { Direction::In } else { Direction::Out })
 }
 

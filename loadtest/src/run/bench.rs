@@ -1,0 +1,65 @@
+//! Rounds at the word of another: what the search for the highest rate is made of.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, Segment, Stage, World, segment::PATIENCE, verdict};
+use crate::{
+    clock::Clock, figures::Quantiles, fleet::Fleet, oracle::Broken, plan::Plan, scenario::Scenario,
+    setup::Target,
+};
+
+/// A park that is ready for one round after the other.
+pub struct Bench {
+    clock: Clock,
+    world: World,
+}
+
+impl Bench {
+    /// Lanes that are connected, and no tickets yet.
+    pub async fn open(
+        clock: Clock,
+        scenario: &Scenario,
+        stage: Stage,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let world = World::open(clock, scenario, stage, &[], shutdown).await?;
+        Ok(Self { clock, world })
+    }
+
+    /// The lanes.
+    pub fn fleet(&self) -> &Arc<Fleet> {
+        &self.world.fleet
+    }
+
+    /// Where the park is.
+    pub fn target(&self) -> &Target {
+        &self.world.target
+    }
+
+    /// Lets a plan's visitors come, and waits until all are through.
+    pub async fn play(&self, options: &Options, plan: &Plan) -> anyhow::Result<Quantiles> {
+        let segment = Segment { clock: self.clock, options, number: 1 };
+        let arrivals = plan.arrivals.iter().map(|arrival| (arrival.at_ns, arrival.visit));
+        let fleet = &self.world.fleet;
+        segment.come(fleet, segment.soon(), arrivals.collect()).await?;
+        if let Err(error) = fleet.quiet(PATIENCE).await {
+            fleet.oracle().breaks(error.to_string());
+        }
+        Ok(fleet.take_round().intended.quantiles())
+    }
+
+    /// Compares everything with the oracle, and ends the server.
+    pub async fn close(self, shutdown: &CancellationToken) -> anyhow::Result<(u64, Vec<Broken>)> {
+        let world = self.world;
+        verdict::settle(&world).await?;
+        shutdown.cancel();
+        if let Some(server) = world.running.take().await {
+            verdict::stop(&world.fleet, server).await;
+        }
+        let oracle = world.fleet.oracle();
+        let (broken, words) = oracle.broken();
+        Ok((broken, words.to_vec()))
+    }
+}
