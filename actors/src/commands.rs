@@ -56,6 +56,16 @@ impl Commands {
         rows: Vec<CommandView>,
         audit: Option<AuditLine>,
     ) -> Result<(), Fault> {
+        self.enter(rows, audit)?.await
+    }
+
+    /// Waits for the answers to commands from this call on, and puts them on record: that is done
+    /// when the future is. For what cannot wait for the books before it is sent.
+    pub(crate) fn enter(
+        &self,
+        rows: Vec<CommandView>,
+        audit: Option<AuditLine>,
+    ) -> Result<impl Future<Output = Result<(), Fault>> + use<>, Fault> {
         let done = {
             let mut open = self.lock();
             if OPEN_MAX < open.len() + rows.len() {
@@ -69,7 +79,7 @@ impl Commands {
             committed
         };
         let lost = |_| Fault::Internal("the ledger has stopped".into());
-        done.await.map_err(lost)?.map_err(fault).map(drop)
+        Ok(async move { done.await.map_err(lost)?.map_err(fault).map(drop) })
     }
 
     /// A device answers: gives the order that is done by it, if it is.
