@@ -27,13 +27,15 @@ use self::{
     viewer::{Audience, Manner},
 };
 use crate::{
-    arrivals::poisson,
+    arrivals::moments,
     clock::{Clock, ns_of, seconds_of},
-    fleet::{Fleet, Job},
+    fleet::{Crew, Fleet, Job},
     pace::pace,
-    plan::{Arrival, Mix, plan},
+    park::Size,
+    plan::{Arrival, Mix, Rules, plan},
     progress,
     run::Used,
+    scenario::Phase,
     server::{self, Server},
     setup::{self, Target},
     usage,
@@ -83,14 +85,16 @@ pub async fn run(wanted: Wanted, out: &mut (dyn Write + Send)) -> anyhow::Result
     let (server, target) = own_server(wanted.gates.into()).await?;
     let each = Duration::from_secs(wanted.seconds);
     let count = u32::try_from(steps.len())?;
-    let moments = poisson(f64::from(wanted.rate), each * count, wanted.seed);
-    let plan = plan(&moments, Mix::default(), wanted.seed);
-    let codes = target.issue(plan.tickets).await.context("the tickets were not issued")?;
+    let phases = [Phase::steady((each * count).as_secs_f64(), f64::from(wanted.rate))];
+    let plan = plan(&moments(&phases, wanted.seed), &Rules::plain(Mix::default()), wanted.seed);
+    let codes = target.issue(0, &plan.tickets).await.context("the tickets were not issued")?;
     let lanes = target.lanes(wanted.gates.into()).await?;
-    let enrolled = target.enrol(&lanes, 0).await.context("enrolment")?;
+    let turnstiles = target.enrol(&lanes, |_, _| {}).await.context("enrolment")?;
     let (clock, shutdown) = (Clock::start(), CancellationToken::new());
     let _stops = shutdown.clone().drop_guard();
-    let fleet = Fleet::start(clock, enrolled, codes, Duration::ZERO, &shutdown).await?;
+    let crew = Crew { turnstiles, hands: Vec::new(), walk: Duration::ZERO };
+    let fleet = Fleet::start(clock, crew, &shutdown).await?;
+    fleet.add_tickets(codes, &plan.tickets);
     let mut run = Run { wanted, clock, fleet, server, target, frames: Vec::new() };
     let mut lines = Vec::with_capacity(steps.len());
     for (number, viewers) in steps.into_iter().enumerate() {
@@ -103,7 +107,7 @@ pub async fn run(wanted: Wanted, out: &mut (dyn Write + Send)) -> anyhow::Result
     let (broken, broken_words) = {
         let oracle = run.fleet.oracle();
         let (broken, words) = oracle.broken();
-        (broken, words.to_vec())
+        (broken, words.iter().map(|one| one.what.clone()).collect())
     };
     shutdown.cancel();
     run.server.stop().await?;
@@ -118,7 +122,7 @@ async fn own_server(lanes: usize) -> anyhow::Result<(Server, Target)> {
         "there is no program `shanmen` beside this one: build it (cargo build --release), \
          or name it with SHANMEN_BIN",
     )?;
-    let server = Server::start(&program, lanes).await?;
+    let server = Server::start(&program, &Size::lanes(lanes), None).await?;
     let (host, port) = server.addresses.mqtt.rsplit_once(':').context("addresses.json: mqtt")?;
     let target = Target {
         http: server.addresses.http.clone(),
@@ -190,7 +194,7 @@ impl Run {
         let start_ns = self.clock.ns();
         let jobs = arrivals.into_iter().map(move |one| {
             let intended_ns = start_ns + (one.at_ns - from_ns);
-            (intended_ns, Job { intended_ns, visit: one.visit, measured: true })
+            (intended_ns, Job::first(intended_ns, one.visit, true))
         });
         let (fleet, clock) = (Arc::clone(&self.fleet), self.clock);
         let (stop, stopped) = channel();
