@@ -155,10 +155,11 @@ impl Run {
         progress::note(&format!("{viewers} viewers: connecting"));
         let share = |percent: u16| (viewers * usize::from(percent)).div_ceil(100);
         let (slow, stalled) = (share(self.wanted.slow), share(self.wanted.stalled));
+        let good = viewers.saturating_sub(slow + stalled);
         let manner = |n| match n {
-            n if n < stalled => Manner::Stalled,
-            n if n < stalled + slow => Manner::Slow,
-            _ => Manner::Good,
+            n if n < good => Manner::Good,
+            n if n < good + slow => Manner::Slow,
+            _ => Manner::Stalled,
         };
         let manners = (0..viewers).map(manner).collect();
         let audience = Audience::gather(&self.target.http, manners).await?;

@@ -110,7 +110,7 @@ async fn a_login_that_is_taken_back_ends_the_session_within_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_of_endless_empty_fragments_ends_the_session() {
-    let limits = Limits { heartbeat: Duration::from_hours(1), ..Limits::default() };
+    let limits = Limits { ping_every: Duration::from_secs(10), ..Limits::default() };
     let fed = Fed::new(limits);
     let (mut viewer, served) = join(&fed, 1 << 20).await;
     viewer.frame().await;

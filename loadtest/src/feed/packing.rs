@@ -24,9 +24,6 @@ pub(super) struct Packing {
     pub context_bytes: f64,
     /// Processor time for it, for each viewer, in microseconds a frame.
     pub context_us: f64,
-    /// Memory that a packer takes, for each viewer, in bytes: window and tables of a common
-    /// implementation (zlib at 15 bits and memory level 8).
-    pub context_memory_bytes: u32,
 }
 
 /// Packs `frames` in both ways.
@@ -55,7 +52,6 @@ pub(super) fn measure(clock: Clock, frames: &[Vec<u8>]) -> Packing {
         alone_us: each_us(alone_ns),
         context_bytes: mean(context_sum),
         context_us: each_us(context_ns),
-        context_memory_bytes: 256 << 10,
     }
 }
 
