@@ -30,7 +30,7 @@ const QUEUE = 18;
 
 /** @type {Record<Kind, {name: number, height: number, least: number, most: number, cell: number, beside: number}>} */
 const SIZES = {
-  roomy: { name: 1.4375, height: 7, least: 14, most: 18, cell: 1.25, beside: 8.7 },
+  roomy: { name: 1.4375, height: 7, least: 14, most: 21, cell: 1.25, beside: 8.7 },
   middle: { name: 1.25, height: 5.9, least: 12.4, most: 17, cell: 1.1, beside: 8.7 },
   dense: { name: 1.125, height: 4.9, least: 10.4, most: 17, cell: 0.92, beside: 8.2 },
 };
