@@ -28,11 +28,11 @@ const FLASH_EVERY_MS = 1500;
 const BUSY = 12;
 const QUEUE = 18;
 
-/** @type {Record<Kind, {name: number, height: number, least: number, most: number, cell: number}>} */
+/** @type {Record<Kind, {name: number, height: number, least: number, most: number, cell: number, beside: number}>} */
 const SIZES = {
-  roomy: { name: 1.4375, height: 7, least: 14, most: 18, cell: 1.25 },
-  middle: { name: 1.25, height: 5.9, least: 12.4, most: 17, cell: 1.1 },
-  dense: { name: 1.125, height: 4.9, least: 10.4, most: 17, cell: 0.92 },
+  roomy: { name: 1.4375, height: 7, least: 14, most: 21, cell: 1.25, beside: 8.7 },
+  middle: { name: 1.25, height: 5.9, least: 12.4, most: 17, cell: 1.1, beside: 8.7 },
+  dense: { name: 1.125, height: 4.9, least: 10.4, most: 17, cell: 0.92, beside: 8.2 },
 };
 
 export class Gates {
@@ -58,7 +58,7 @@ export class Gates {
     const name = gate ? [...say(gate.name)].reduce((sum, sign) => sum + (sign > '⺀' ? 1 : 0.57), 0) : 0;
     const lanes = [...park.lanes.values()].filter((lane) => lane.gate === id).length;
     // Room for the longest that may stand beside the lanes: no plate grows with the day.
-    const marks = Math.min(lanes, MARKS_MAX) * size.cell + 8.2;
+    const marks = Math.min(lanes, MARKS_MAX) * size.cell + size.beside;
     const width = Math.min(size.most, Math.max(size.least, Math.min(size.least * 1.2, name * size.name + 4.6), marks));
     return { width, height: size.height };
   }
