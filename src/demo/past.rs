@@ -178,12 +178,12 @@ fn inside(
         counts.push(PastCount { by: FlowBy::Site, at, key: String::new(), counted: site });
         for area in park.areas().iter().skip(1) {
             let share = area_share(area, most);
-            let part = |count: u32| whole(f64::from(count) * share);
+            let within = |count: u32| whole(f64::from(count) * share);
             let counted = Counted {
-                entered: part(site.entered),
-                gone: part(site.gone),
+                entered: within(site.entered),
+                gone: within(site.gone),
                 denied: if area.parent.is_none() { site.denied } else { 0 },
-                peak: part(site.peak),
+                peak: within(site.peak),
                 ..Counted::default()
             };
             counts.push(PastCount { by: FlowBy::Area, at, key: area.id.to_string(), counted });
@@ -318,8 +318,8 @@ fn gate_shares(park: &Park, shift: f64) -> (Vec<Share>, Vec<Share>) {
         gates.push(of(gate.id.to_string(), 1.0));
         let own = park.lanes().iter().filter(|lane| park.gate(lane.gate).id == gate.id);
         let own: Vec<_> = own.map(|lane| lane.id.to_string()).collect();
-        let part = 1.0 / as_f64(own.len().max(1));
-        lanes.extend(own.into_iter().map(|lane| of(lane, part)));
+        let each = 1.0 / as_f64(own.len().max(1));
+        lanes.extend(own.into_iter().map(|lane| of(lane, each)));
     }
     (gates, lanes)
 }
