@@ -94,6 +94,8 @@ struct Ticket {
     shown: bool,
     /// Let in on a lane's own word.
     alone: bool,
+    /// Of these, persons whom the server does not know of yet.
+    unheard: u16,
     /// An answer did not come in time once: the server may have reserved what nobody took.
     doubtful: bool,
     /// Its last visitor did not walk on purpose.
@@ -267,6 +269,7 @@ impl Oracle {
             known.holding = known.holding.saturating_sub(u16::try_from(seen.persons).unwrap_or(0));
         } else if 0 < passed {
             known.alone = true;
+            known.unheard = known.unheard.saturating_add(passed);
         }
         let before = known.entered;
         known.entered = known.entered.saturating_add(passed);
@@ -280,10 +283,23 @@ impl Oracle {
         }
     }
 
-    /// The ledger has it: `passed` persons walked through gate number `gate`.
-    pub fn acknowledged(&mut self, at: At, visit: Visit, gate: usize, passed: u32) {
+    /// The ledger has it: `passed` persons walked through gate number `gate`, on whose word.
+    pub fn acknowledged(
+        &mut self,
+        at: At,
+        visit: Visit,
+        gate: usize,
+        (by, passed): (PassageBy, u32),
+    ) {
         self.note(at, visit, What::Acknowledged);
         self.settle(visit);
+        if by != PassageBy::Server
+            && !matches!(visit, Visit::Leave(_))
+            && let Some(ticket) = visit.ticket()
+        {
+            let known = &mut self.tickets[ticket];
+            known.unheard = known.unheard.saturating_sub(u16::try_from(passed).unwrap_or(0));
+        }
         match visit.ticket() {
             _ if passed == 0 => {}
             Some(_) if matches!(visit, Visit::Leave(_)) => self.counts.left(gate, passed),

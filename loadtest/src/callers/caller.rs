@@ -99,7 +99,7 @@ impl Caller {
         if status.is_success() {
             let ended = Ended { outcome: Some(Outcome::Taken), passed: decision.persons };
             oracle.ended(at, visit, seen, ended);
-            oracle.acknowledged(at, visit, gate_of(self.lane), ended.passed);
+            oracle.acknowledged(at, visit, gate_of(self.lane), (seen.by, ended.passed));
         } else {
             let what = format!("{visit:?}: the passage was answered {status}");
             oracle.breaks_at(at, visit, what);

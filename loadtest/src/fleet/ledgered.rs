@@ -9,6 +9,7 @@ use std::{
 };
 
 use shanmen_devices::lane::Ended;
+use shanmen_protocols::device::PassageBy;
 use tokio::time::timeout;
 
 use super::{Fleet, Job, Lane, Worker};
@@ -25,7 +26,7 @@ const ACK_STEP: Duration = Duration::from_millis(200);
 pub(super) struct Waiting {
     at: At,
     job: Job,
-    passed: u32,
+    passed: (PassageBy, u32),
 }
 
 impl Lane {
@@ -43,10 +44,15 @@ impl Lane {
 
 impl Fleet {
     /// Follows a passage until it is on record.
-    pub(super) async fn ledgered(self: &Arc<Self>, at: At, job: Job, ended: Ended) {
+    pub(super) async fn ledgered(
+        self: &Arc<Self>,
+        at: At,
+        job: Job,
+        (by, ended): (PassageBy, Ended),
+    ) {
         let lane = &self.lanes[at.lane];
         let passed_ns = self.clock.ns();
-        let waiting = Waiting { at, job, passed: ended.passed };
+        let waiting = Waiting { at, job, passed: (by, ended.passed) };
         let steps = ACK_TIMEOUT.as_millis() / ACK_STEP.as_millis();
         for _ in 0..steps {
             match timeout(ACK_STEP, lane.settled()).await {
@@ -55,7 +61,7 @@ impl Fleet {
                         let acked_ns = self.clock.ns().saturating_sub(passed_ns);
                         self.round().acked.record(acked_ns);
                     }
-                    self.oracle().acknowledged(at, job.visit, lane.gate, ended.passed);
+                    self.oracle().acknowledged(at, job.visit, lane.gate, waiting.passed);
                     return;
                 }
                 Ok(Err(_gone)) => break,

@@ -209,6 +209,6 @@ impl Fleet {
             }
         }
         self.measure_recovered(job);
-        self.ledgered(at, job, ended).await;
+        self.ledgered(at, job, (seen.by, ended)).await;
     }
 }

@@ -24,7 +24,8 @@ impl Oracle {
                 (true, Next::Again)
             }
             Visit::Enter(ticket) => {
-                let rest = self.rest(ticket);
+                // At least one: somebody stands there, whom the server does let in.
+                let rest = self.rest(ticket).max(1);
                 (self.admits(ticket, seen), Next::Walk(rest))
             }
             Visit::Part(ticket, some) => (self.admits(ticket, seen), Next::Walk(some.into())),
@@ -70,14 +71,19 @@ impl Oracle {
         known.persons.saturating_sub(known.entered + known.holding).into()
     }
 
-    /// A fresh use is granted for all who are not in yet, and only for them.
+    /// A fresh use is granted for all who are not in yet, and only for them. Whom a lane alone has
+    /// let in, and not yet reported, the server takes for still outside.
     fn admits(&mut self, ticket: usize, seen: Seen) -> bool {
         let rest = self.rest(ticket);
+        let known = &mut self.tickets[ticket];
+        let most = u32::from(known.persons.saturating_sub(
+            known.entered.saturating_sub(known.unheard).saturating_add(known.holding),
+        ));
         if seen.result == DecisionResult::Grant {
-            let known = &mut self.tickets[ticket];
-            known.holding += u16::try_from(seen.persons).unwrap_or(u16::MAX - known.holding);
+            let persons = u16::try_from(seen.persons).unwrap_or(u16::MAX);
+            known.holding = known.holding.saturating_add(persons);
         }
-        is_grant(seen) && rest > 0 && seen.persons == rest
+        is_grant(seen) && seen.persons > 0 && (rest..=most).contains(&seen.persons)
     }
 
     /// A lane has decided by itself: right where a fault is on, and nobody without a real ticket

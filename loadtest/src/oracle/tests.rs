@@ -45,7 +45,7 @@ fn visit(oracle: &mut Oracle, at: At, visit: Visit, seen: Seen) -> Next {
     if let Next::Walk(passed) = next {
         let outcome = Some(if passed == seen.persons { Outcome::Taken } else { Outcome::Partial });
         oracle.ended(at, visit, seen, Ended { outcome, passed });
-        oracle.acknowledged(at, visit, 0, passed);
+        oracle.acknowledged(at, visit, 0, (seen.by, passed));
     }
     next
 }
@@ -165,4 +165,27 @@ fn who_was_never_let_in_is_told_at_the_end() {
     visit(&mut oracle, FAULT, Visit::Enter(0), alone(deny(Reason::Busy)));
     oracle.finish();
     assert_eq!(oracle.broken().0, 1);
+}
+
+#[test]
+fn the_server_may_let_in_whom_a_lane_alone_has_let_in_and_not_reported() {
+    let mut oracle = oracle();
+    let (first, second) = (At { lane: 1, ..FAULT }, At::lane(2));
+    let seen = alone(grant());
+    for at in [first, second] {
+        oracle.present(at, Visit::Race(4));
+    }
+    assert_eq!(oracle.answered(first, Visit::Race(4), seen), Next::Walk(1));
+    let ended = Ended { outcome: Some(Outcome::Taken), passed: 1 };
+    oracle.ended(first, Visit::Race(4), seen, ended);
+    let granted = grant();
+    assert_eq!(oracle.answered(second, Visit::Race(4), granted), Next::Walk(1));
+    oracle.ended(second, Visit::Race(4), granted, ended);
+    for (at, by) in [(first, seen.by), (second, granted.by)] {
+        oracle.acknowledged(at, Visit::Race(4), 0, (by, 1));
+    }
+    oracle.finish();
+    assert_eq!((oracle.broken().0, oracle.allowances().conflicts), (0, 1));
+    visit(&mut oracle, LANE, Visit::Used(4), grant());
+    assert!(oracle.broken().0 > 0, "by now it knows");
 }
