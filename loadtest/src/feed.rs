@@ -1,7 +1,7 @@
 //! Viewers at the feed beside visitors at the lanes: what a viewer costs, how old its frames are,
 //! and whether the gates notice.
 //!
-//! Steps of so many viewers each, the first without any. Viewers are real WebSockets in this
+//! Steps of so many viewers each, the first without any. Viewers are real `WebSockets` in this
 //! process; a share of them reads slowly or not at all, as bad networks do. Called by the command
 //! line.
 
@@ -96,12 +96,12 @@ pub async fn run(wanted: Wanted, out: &mut (dyn Write + Send)) -> anyhow::Result
     let fleet = Fleet::start(clock, crew, &shutdown).await?;
     fleet.add_tickets(codes, &plan.tickets);
     let mut run = Run { wanted, clock, fleet, server, target, frames: Vec::new() };
-    let mut lines = Vec::with_capacity(steps.len());
+    let mut told = Vec::with_capacity(steps.len());
     for (number, viewers) in steps.into_iter().enumerate() {
         let from = ns_of(each * u32::try_from(number)?);
         let share = |one: &&Arrival| from <= one.at_ns && one.at_ns < from + ns_of(each);
         let arrivals: Vec<_> = plan.arrivals.iter().filter(share).copied().collect();
-        lines.push(run.step(viewers, from, arrivals, lines.first()).await?);
+        told.push(run.step(viewers, from, arrivals, told.first()).await?);
     }
     let packing = packing::measure(clock, &run.frames);
     let (broken, broken_words) = {
@@ -111,8 +111,8 @@ pub async fn run(wanted: Wanted, out: &mut (dyn Write + Send)) -> anyhow::Result
     };
     shutdown.cancel();
     run.server.stop().await?;
-    let gaps: u64 = lines.iter().map(|line: &StepLine| line.gaps).sum();
-    let outcome = Outcome { steps: lines, packing, broken, broken_words };
+    let gaps: u64 = told.iter().map(|line: &StepLine| line.gaps).sum();
+    let outcome = Outcome { steps: told, packing, broken, broken_words };
     outcome.report(out, run.wanted.json.as_deref())?;
     Ok(broken == 0 && gaps == 0)
 }

@@ -29,7 +29,7 @@ pub(super) struct Shown {
 
 /// The ticket behind it.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Found {
+pub(super) struct LookedUp {
     /// The ticket with its history.
     #[serde(flatten)]
     ticket: views::Ticket,
@@ -44,7 +44,7 @@ pub(super) struct Found {
 /// The ticket behind a code, a number or an id, with its history. On the audit trail, under the
 /// ticket's id.
 #[utoipa::path(post, path = "/api/v1/tickets/lookup", tag = "tickets", request_body = Shown,
-    responses((status = 200, description = "the ticket", body = Found)))]
+    responses((status = 200, description = "the ticket", body = LookedUp)))]
 pub(super) async fn look_up(
     State(app): State<App>,
     caller: May<SeeTickets>,
@@ -52,7 +52,7 @@ pub(super) async fn look_up(
 ) -> Result<Response, Problem> {
     let shown = LookUp { code: shown.code, kind: shown.kind };
     let found = app.plane.look_up(shown, &caller.user).await?;
-    json(&Found {
+    json(&LookedUp {
         ticket: views::Ticket::of(found.ticket, &app.times),
         also: found.also.iter().map(ToString::to_string).collect(),
         found_by: found.by,

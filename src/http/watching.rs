@@ -28,8 +28,7 @@ pub(super) struct Watching(pub(super) App);
 
 impl Guard for Watching {
     fn admit(&self, headers: &HeaderMap) -> Result<Pass, Response> {
-        let Some(digest) = self.0.watcher(headers).map_err(|problem| problem.into_response())?
-        else {
+        let Some(digest) = self.0.watcher(headers).map_err(IntoResponse::into_response)? else {
             return Ok(Box::new(|| true));
         };
         let app = Arc::clone(&self.0);
@@ -71,8 +70,9 @@ impl Shared {
         if self.open {
             return Ok(None);
         }
-        let cookies = [COOKIE, VIEW_COOKIE].into_iter().filter_map(|name| cookie(headers, name));
-        let found = cookies.filter_map(known).next();
+        let mut cookies =
+            [COOKIE, VIEW_COOKIE].into_iter().filter_map(|name| cookie(headers, name));
+        let found = cookies.find_map(known);
         found.map(Some).ok_or_else(|| {
             Problem::unauthorized(
                 "log in at /login, open a view link, or send Authorization: Bearer <token>; \

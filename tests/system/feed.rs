@@ -121,7 +121,7 @@ async fn a_closed_feed_is_for_those_who_are_logged_in() {
     for (name, value) in [("x-none", "1"), ("authorization", "Bearer no"), ("cookie", "shanmen=no")]
     {
         assert_eq!(snapshot_as(&server, name, value).await, 401, "{name}: {value}");
-        let (status, problem) = view_as(&server, name, value).await.err().expect("refused");
+        let (status, problem) = view_as(&server, name, value).await.expect_err("refused");
         assert_eq!((status, &problem["status"]), (401, &json!(401)), "{name}: {problem}");
     }
     for page in ["/wall", "/api/v1/site"] {

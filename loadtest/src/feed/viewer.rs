@@ -1,4 +1,4 @@
-//! The viewers: real WebSockets that read, read slowly, or do not read. They look at a frame's
+//! The viewers: real `WebSockets` that read, read slowly, or do not read. They look at a frame's
 //! head only, since reading all of it would be this process's load and not the server's.
 
 use std::{
@@ -190,20 +190,20 @@ async fn watch(
     let count = |counter: &AtomicU64, by: u64| counter.fetch_add(by, Ordering::Relaxed);
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
-        let Some(head) = Head::of(&text) else {
+        let Some(frame) = Head::of(&text) else {
             count(&shared.gaps, 1);
             continue;
         };
-        if !head.whole && held.is_some_and(|held| head.seq != held + 1) {
+        if !frame.whole && held.is_some_and(|before| frame.seq != before + 1) {
             count(&shared.gaps, 1);
         }
-        held = Some(head.seq);
+        held = Some(frame.seq);
         if shared.measuring.load(Ordering::Relaxed) {
-            count(&shared.snapshots, u64::from(head.whole));
+            count(&shared.snapshots, u64::from(frame.whole));
             if manner == Manner::Good {
                 count(&shared.frames, 1);
                 count(&shared.bytes, text.len() as u64);
-                let lag_ms = clock::unix_ms().unsigned_abs().saturating_sub(head.at_ms);
+                let lag_ms = clock::unix_ms().unsigned_abs().saturating_sub(frame.at_ms);
                 let lag = &shared.lag[number % SHARDS];
                 lag.lock().unwrap_or_else(PoisonError::into_inner).record(lag_ms * 1_000_000);
             }

@@ -31,7 +31,7 @@ pub(in crate::http) struct Which {
 /// A business day.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FlowDay)]
-pub(in crate::http) struct Day {
+pub(in crate::http) struct DayView {
     /// Its date.
     day: String,
     /// When this was counted (RFC 3339).
@@ -164,13 +164,13 @@ pub(in crate::http) struct Devices {
     /// All together, 0 to 1; null where none was known.
     availability: Option<f64>,
     /// The ten least available ones.
-    worst: Vec<Device>,
+    worst: Vec<DeviceUp>,
 }
 
 /// A device's minutes.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FlowDevice)]
-pub(in crate::http) struct Device {
+pub(in crate::http) struct DeviceUp {
     device: String,
     /// 0 to 1.
     availability: f64,
@@ -228,7 +228,7 @@ impl Forecast {
     }
 }
 
-impl Day {
+impl DayView {
     fn of(report: DayReport, times: &Times) -> Self {
         let came = |by| {
             let keyed = report.keyed(by).iter().filter(|one| 0 < one.counted.entered);
@@ -322,7 +322,7 @@ fn dwell(stays: &api::Dwell) -> Dwell {
 }
 
 fn devices(report: &DayReport) -> Devices {
-    let device = |one: &api::DeviceAvailability| Device {
+    let device = |one: &api::DeviceAvailability| DeviceUp {
         device: one.device.clone(),
         availability: one.share(),
         online_min: one.online_min,
@@ -337,7 +337,7 @@ fn devices(report: &DayReport) -> Devices {
 /// One business day (当日客流).
 #[utoipa::path(get, path = "/api/v1/flow/day", tag = "history",
     params(("day" = Option<String>, Query, description = "a business date; today by default")),
-    responses((status = 200, description = "the day", body = Day)))]
+    responses((status = 200, description = "the day", body = DayView)))]
 pub(in crate::http) async fn show(
     State(app): State<App>,
     _: May<SeeFlow>,
@@ -345,5 +345,5 @@ pub(in crate::http) async fn show(
 ) -> Result<Response, Problem> {
     let which = asked(which, "day")?;
     let day = day_of(&app, "day", which.day.as_deref())?;
-    json(&Day::of(app.plane.flow_day(day).await?, &app.times))
+    json(&DayView::of(app.plane.flow_day(day).await?, &app.times))
 }

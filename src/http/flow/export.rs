@@ -140,11 +140,11 @@ async fn flow(app: &App, query: FlowQuery, words: Words) -> Result<Table, Proble
         Fault::Invalid(detail) => Problem::malformed(detail),
         other => other.into(),
     })?;
-    Ok(flow_table(found, query, words, &app.times))
+    Ok(flow_table(&found, query, words, &app.times))
 }
 
 /// One row for each bucket and key in which something was counted; for the site every bucket.
-fn flow_table(found: FlowSeries, query: FlowQuery, words: Words, times: &Times) -> Table {
+fn flow_table(found: &FlowSeries, query: FlowQuery, words: Words, times: &Times) -> Table {
     let columns = columns(query.by);
     let mut headings = vec![words.pick(if query.bucket_min == 1_440 {
         ("日期", "Date")

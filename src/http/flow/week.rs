@@ -33,13 +33,13 @@ pub(in crate::http) struct Until {
 #[schema(as = FlowWeek)]
 pub(in crate::http) struct Week {
     /// Fourteen days, the oldest first.
-    days: Vec<Day>,
+    days: Vec<WeekDay>,
 }
 
 /// One of its days.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FlowWeekDay)]
-pub(in crate::http) struct Day {
+pub(in crate::http) struct WeekDay {
     day: String,
     /// Persons in, re-entries among them.
     entries: u32,
@@ -58,8 +58,8 @@ pub(in crate::http) struct Day {
     availability: Option<f64>,
 }
 
-impl Day {
-    fn of(line: DayLine, times: &Times) -> Self {
+impl WeekDay {
+    fn of(line: &DayLine, times: &Times) -> Self {
         Self {
             day: line.day.to_string(),
             entries: line.counted.entered,
@@ -86,7 +86,7 @@ pub(in crate::http) async fn week(
     let which = asked(which, "until")?;
     let until = day_of(&app, "until", which.until.as_deref())?;
     let days = app.plane.flow_week(until).await?;
-    json(&Week { days: days.into_iter().map(|line| Day::of(line, &app.times)).collect() })
+    json(&Week { days: days.iter().map(|line| WeekDay::of(line, &app.times)).collect() })
 }
 
 /// How far back.
@@ -196,7 +196,7 @@ pub(in crate::http) struct Missed {
 }
 
 impl Forecast {
-    fn of(report: ForecastReport, times: &Times) -> Self {
+    fn of(report: &ForecastReport, times: &Times) -> Self {
         let expected = report.expected.as_ref();
         let missed = |one: &api::ForecastError| Missed {
             day: one.day.to_string(),
@@ -257,5 +257,5 @@ pub(in crate::http) async fn forecast(
 ) -> Result<Response, Problem> {
     let which = asked(which, "day")?;
     let day = day_of(&app, "day", which.day.as_deref())?;
-    json(&Forecast::of(app.plane.flow_forecast(day).await?, &app.times))
+    json(&Forecast::of(&app.plane.flow_forecast(day).await?, &app.times))
 }
