@@ -135,20 +135,22 @@ async fn what_cannot_be_asked_is_told() {
 async fn a_late_fact_counts_in_the_minute_in_which_it_happened() {
     let server = Server::start().await;
     let mut lane = Device::enrolled(&server, "t1", "n1").await;
-    let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(3);
+    let passed_at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(3);
     let mut event = lane.passage_message(&json!(null), "taken", 1);
     let fields = event.as_object_mut().expect("an object");
     fields.remove("grant");
-    fields.insert("at".into(), json!(then.as_millisecond()));
+    fields.insert("at".into(), json!(passed_at.as_millisecond()));
     fields.insert("boot".into(), json!(7));
     fields.insert("clock".into(), json!("synced"));
     lane.say("event", &event).await;
     while lane.next("event-ack").await["upto"].as_u64() < Some(1) {}
-    let (from, to) =
-        (then - jiff::SignedDuration::from_secs(60), then + jiff::SignedDuration::from_secs(1));
+    let (from, to) = (
+        passed_at - jiff::SignedDuration::from_secs(60),
+        passed_at + jiff::SignedDuration::from_secs(1),
+    );
     let then = flow(&server, &format!("?from={from}&to={to}&bucket=1m&by=lane")).await;
     assert_eq!(sum(line(&then, "n1"), "in"), 1, "{then}");
-    let since = then + jiff::SignedDuration::from_hours(1);
+    let since = passed_at + jiff::SignedDuration::from_hours(1);
     let now = flow(&server, &format!("?from={since}&bucket=1m&by=lane")).await;
     assert_eq!(now["series"], json!([]), "and not when it was told");
 }
