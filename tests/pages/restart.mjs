@@ -22,7 +22,12 @@ let browser;
 async function until(what, check) {
   const end = Date.now() + 60_000;
   for (;;) {
-    const found = await check().catch(() => null);
+    let found = null;
+    try {
+      found = await check();
+    } catch {
+      // Not yet.
+    }
     if (found) return found;
     assert.ok(Date.now() < end, `${what} in time`);
     await new Promise((resolve) => { setTimeout(resolve, 50); });
@@ -32,7 +37,7 @@ async function until(what, check) {
 async function start() {
   const args = ['serve', '--demo', '--demo-speed', '240', '--data', data, '--http', addresses.http, '--mqtt', addresses.mqtt];
   child = spawn(SHANMEN, args, { stdio: 'ignore' });
-  addresses = await until('the addresses', async () => JSON.parse(fs.readFileSync(path.join(data, 'addresses.json'), 'utf8')));
+  addresses = await until('the addresses', () => JSON.parse(fs.readFileSync(path.join(data, 'addresses.json'), 'utf8')));
   await until('the program', async () => (await fetch(`http://${addresses.http}/readyz`)).ok);
 }
 

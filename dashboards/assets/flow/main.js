@@ -2,7 +2,7 @@
 // from the server and how old that is. "Now" lives by the feed; everything else is asked for anew
 // each 30 s while the page is seen, and each 2 s while the server is away.
 
-import { Problem, withQuery } from '../lib/api.js';
+import { withQuery } from '../lib/api.js';
 import { byId, mark, write } from '../lib/dom.js';
 import { Feed } from '../lib/feed.js';
 import { age, setZone } from '../lib/format.js';
@@ -128,7 +128,7 @@ function showState() {
   panel.hidden = view !== 'now' && !have && state !== 'loading';
 }
 
-/** @param {Problem} problem @param {boolean} have @returns {[string, string]} */
+/** @param {import('../lib/api.js').Problem} problem @param {boolean} have @returns {[string, string]} */
 function refusal(problem, have) {
   if (problem.status === 403) return ['warn', w('forbidden')];
   if (have && view !== 'now') return ['warn', w('partly')];
