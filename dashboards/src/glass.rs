@@ -2,29 +2,18 @@
 //! for each number. Called by the hub (to move on) and by sessions (to read), under one short
 //! lock; nothing here waits.
 
-use serde::Serialize;
-use serde_json::{Map, Value};
 use shanmen_protocols::{
     feed::{Delta, Frame, Snapshot},
     time::UnixMs,
 };
 
-use crate::{today::TodayParts, wire::Wire};
+use crate::wire::Wire;
 
 /// A frame ready to be sent: its number and its bytes, shared by all viewers.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadyFrame {
     pub(crate) seq: u64,
     pub(crate) wire: Wire,
-}
-
-/// A delta with the day as far as it is told.
-#[derive(Serialize)]
-struct Told<'a> {
-    #[serde(flatten)]
-    frame: Frame<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    today: Option<Map<String, Value>>,
 }
 
 /// The state that viewers see.
@@ -34,41 +23,32 @@ pub(crate) struct Glass {
     seq: u64,
     at: UnixMs,
     whole: Option<Wire>,
-    parts: TodayParts,
 }
 
 impl Glass {
     pub(crate) fn new(state: Snapshot, at: UnixMs) -> Self {
-        Self { state, seq: 0, at, whole: None, parts: TodayParts::default() }
+        Self { state, seq: 0, at, whole: None }
     }
 
     pub(crate) fn state(&self) -> &Snapshot {
         &self.state
     }
 
-    /// Whether part of the day has changed that no frame has told yet.
-    pub(crate) fn owes(&self) -> bool {
-        self.parts.owes()
-    }
-
     /// Takes `changes` over as the next frame. The frame itself is made only when `wanted`: with
     /// nobody watching, the state alone moves on.
     pub(crate) fn advance(
         &mut self,
-        mut changes: Delta,
+        changes: &Delta,
         at: UnixMs,
         wanted: bool,
     ) -> Option<ReadyFrame> {
-        self.state.apply(&changes);
+        self.state.apply(changes);
         self.next(at);
         if !wanted {
             return None;
         }
-        let day = changes.today.take();
-        let owed = (self.parts.owes() && self.parts.due(at)).then_some(&self.state.today);
-        let today = day.as_ref().or(owed).map(|today| self.parts.changed(today, at));
-        let frame = Frame::Delta { seq: self.seq, at, changes: &changes };
-        Some(ReadyFrame { seq: self.seq, wire: Wire::of(&Told { frame, today }) })
+        let frame = Frame::Delta { seq: self.seq, at, changes };
+        Some(ReadyFrame { seq: self.seq, wire: Wire::of(&frame) })
     }
 
     /// Takes `state` instead of the one held, as the next frame.

@@ -154,7 +154,7 @@ impl Hub {
     ///
     /// Made and handed over under one lock: a viewer subscribes first and reads the snapshot then,
     /// so that it either finds the frame in the ring or its changes in the snapshot.
-    fn emit(&self, changes: Delta) {
+    fn emit(&self, changes: &Delta) {
         let at = self.now();
         let frames = &self.shared.frames;
         let kind = if changes.is_empty() { "heartbeat" } else { "delta" };
@@ -216,7 +216,7 @@ where
                 () = sleep_until(due) => {
                     self.emit();
                     last = Some(Instant::now());
-                    due = Instant::now() + self.rest(&limits);
+                    due = Instant::now() + limits.heartbeat;
                 }
                 got = self.deltas.recv() => match got {
                     Ok(delta) => {
@@ -249,13 +249,7 @@ where
     fn emit(&mut self) {
         let mut changes = std::mem::take(&mut self.pending);
         self.hub.with_glass(|glass| drop_known(&mut changes, glass.state()));
-        self.hub.emit(changes);
-    }
-
-    /// How long to wait for a change before the next frame all the same.
-    fn rest(&self, limits: &Limits) -> Duration {
-        let owes = self.hub.with_glass(|glass| glass.owes());
-        if owes { limits.heartbeat.min(limits.owed_after) } else { limits.heartbeat }
+        self.hub.emit(&changes);
     }
 
     /// Asks the source for its state until it gives one. No frame goes out meanwhile, not even a

@@ -19,7 +19,6 @@ mod metered;
 mod packed;
 mod pages;
 mod session;
-mod today;
 mod upgrade;
 mod watch;
 mod wire;

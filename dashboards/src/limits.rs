@@ -22,9 +22,6 @@ pub struct Limits {
     /// With no change for so long an empty delta is sent, so that a page can tell a quiet feed
     /// from a dead one. The wall gives up on a feed after 8 s: keep this well below.
     pub heartbeat: Duration,
-    /// With no change for so long, the parts of the day that were held back (see `today.rs`) are
-    /// sent.
-    pub owed_after: Duration,
     /// How long one send may take before the viewer is cut.
     pub send_timeout: Duration,
     /// How long an orderly close may take before the socket is dropped.
@@ -62,7 +59,6 @@ impl Default for Limits {
             queue_frames: 32,
             frame_gap: Duration::from_millis(100),
             heartbeat: Duration::from_secs(5),
-            owed_after: Duration::from_secs(1),
             send_timeout: Duration::from_secs(5),
             close_timeout: Duration::from_secs(1),
             ping_every: Duration::from_secs(20),

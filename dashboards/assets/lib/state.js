@@ -139,12 +139,12 @@
  * @property {Area[]} [areas]
  * @property {Gate[]} [gates]
  * @property {Lane[]} [lanes]
- * @property {Partial<Today>} [today] its numbers; lists and tables only when they changed
+ * @property {Today} [today]
  * @property {Alarm[]} [alarms]
  * @property {Recent[]} [recent]
  * @property {Past} [past]
  */
-/** @typedef {{site: Site, today: Today} & Required<Changes>} Snapshot */
+/** @typedef {{site: Site} & Required<Changes>} Snapshot */
 /** @typedef {{type: 'snapshot', seq: number, at: number} & Snapshot} SnapshotFrame */
 /** @typedef {{type: 'delta', seq: number, at: number} & Changes} DeltaFrame */
 
@@ -180,7 +180,7 @@ export class Park {
       if (row.active) this.alarms.set(row.id, row);
       else this.alarms.delete(row.id);
     }
-    if (delta.today) this.today = { ...this.today, ...delta.today };
+    if (delta.today) this.today = delta.today;
     if (delta.past) this.past = delta.past;
     if (delta.recent) this.recent = this.recent.concat(delta.recent).slice(-RECENT_MAX);
   }

@@ -9,13 +9,13 @@ use std::{
 };
 
 use serde_json::Value;
-use shanmen_protocols::feed::{Delta, Recent, RecentKind, Snapshot, Today};
+use shanmen_protocols::feed::{Delta, Recent, RecentKind, Snapshot};
 use tokio::{
     sync::broadcast,
     time::{Instant, sleep},
 };
 
-use super::fixture::{Fed, MOMENT, alarm, now, park, persons};
+use super::fixture::{Fed, alarm, now, park, persons};
 use crate::{
     Limits,
     coalesce::{drop_known, merge},
@@ -75,28 +75,6 @@ async fn a_change_after_a_quiet_while_goes_out_at_once() {
     fed.send(persons(1));
     assert_eq!(next(&mut frames).await["today"]["in_site"], 1);
     assert!(sent_at.elapsed() <= Duration::from_millis(1), "{:?}", sent_at.elapsed());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_curve_that_was_held_back_follows_within_two_seconds_of_quiet() {
-    let fed = Fed::new(Limits::default());
-    let mut frames = fed.hub.frames();
-    let day = |entries: u32| Delta {
-        today: Some(Today { entries, curve: vec![entries], ..Today::default() }),
-        ..Delta::default()
-    };
-    fed.send(day(1));
-    assert_eq!(next(&mut frames).await["today"]["curve"][0], 1);
-    fed.send(day(2));
-    let quick = next(&mut frames).await;
-    assert_eq!((&quick["today"]["entries"], &quick["today"]["curve"]), (&2.into(), &Value::Null));
-    let begun = Instant::now();
-    MOMENT.with(|moment| moment.set(2000));
-    let later = next(&mut frames).await;
-    assert_eq!((&later["today"]["entries"], &later["today"]["curve"][0]), (&2.into(), &2.into()));
-    assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
-    let beat = next(&mut frames).await;
-    assert!(beat.get("today").is_none(), "nothing is owed any more: {beat}");
 }
 
 #[tokio::test(start_paused = true)]
