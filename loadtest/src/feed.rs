@@ -82,7 +82,7 @@ pub struct Wanted {
 pub async fn run(wanted: Wanted, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
     let steps: Vec<usize> =
         std::iter::once(0).chain(wanted.viewers.iter().copied().map(usize::from)).collect();
-    let (server, target) = own_server(wanted.gates.into()).await?;
+    let (server, target) = own_server(&wanted).await?;
     let each = Duration::from_secs(wanted.seconds);
     let count = u32::try_from(steps.len())?;
     let phases = [Phase::steady((each * count).as_secs_f64(), f64::from(wanted.rate))];
@@ -117,12 +117,14 @@ pub async fn run(wanted: Wanted, out: &mut (dyn Write + Send)) -> anyhow::Result
     Ok(broken == 0 && gaps == 0)
 }
 
-async fn own_server(lanes: usize) -> anyhow::Result<(Server, Target)> {
+async fn own_server(wanted: &Wanted) -> anyhow::Result<(Server, Target)> {
+    let viewers = wanted.viewers.iter().copied().max().map_or(0, usize::from);
+    let size = Size { viewers, ..Size::lanes(wanted.gates.into()) };
     let program = server::program().context(
         "there is no program `shanmen` beside this one: build it (cargo build --release), \
          or name it with SHANMEN_BIN",
     )?;
-    let server = Server::start(&program, &Size::lanes(lanes), None).await?;
+    let server = Server::start(&program, &size, None).await?;
     let (host, port) = server.addresses.mqtt.rsplit_once(':').context("addresses.json: mqtt")?;
     let target = Target {
         http: server.addresses.http.clone(),
