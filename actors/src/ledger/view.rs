@@ -29,7 +29,7 @@ pub(in crate::ledger) mod rows;
 mod swipes;
 
 use self::rows::{
-    ANSWER, GRANT, GRANTS, account, answer, direction, grant, kind_of, moved, optional,
+    ANSWER, GRANT, GRANTS, account, answer, audit_line, direction, grant, kind_of, moved, optional,
     optional_uuid, parsed, uuid, word, wrong,
 };
 
@@ -242,15 +242,7 @@ impl Ledger for SqliteLedger {
             )?;
             let given =
                 params![query.from.0, query.until.0, query.action, query.target, query.limit];
-            let rows = statement.query_map(given, |row| {
-                Ok(AuditLine {
-                    at: UnixMs(row.get(0)?),
-                    actor: row.get(1)?,
-                    action: row.get(2)?,
-                    target: row.get(3)?,
-                    note: row.get(4)?,
-                })
-            })?;
+            let rows = statement.query_map(given, audit_line)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }

@@ -1,11 +1,12 @@
 // What wants a person: alarms with acknowledge and note, grants whose lane is silent, conflicts.
 
-import { ask, Away, Problem } from '../lib/api.js';
+import { ask } from '../lib/api.js';
 import { make, mark, write } from '../lib/dom.js';
 import { age, clock, number } from '../lib/format.js';
 import { alarmName, say } from '../lib/i18n.js';
 import { acknowledge, actButton, lackLine } from './acts.js';
 import { buildGrant, showGrant } from './device.js';
+import { Renewal } from './renewal.js';
 import { card, none, rows } from './rows.js';
 import { areaOf, gateOf, laneOf, ms, now, store } from './store.js';
 import { w } from './words.js';
@@ -35,32 +36,20 @@ export const root = make('div', 'columns', make('div', 'stack', alarms.root), ma
 /** @type {Conflict[] | null} */
 let found = null;
 let problem = '';
-let seen = false;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let turn;
+export const enter = () => renewal.enter();
+export const leave = () => renewal.leave();
 
-export function enter() {
-  seen = true;
-  void renew();
-}
-export function leave() {
-  seen = false;
-  clearTimeout(turn);
-}
-
-async function renew() {
-  clearTimeout(turn);
-  try {
+const renewal = new Renewal({
+  async ask() {
     found = (await ask('/api/v1/conflicts?limit=100')).conflicts;
     problem = '';
-  } catch (error) {
-    if (!(error instanceof Problem || error instanceof Away)) throw error;
-    problem = error instanceof Away ? w('away') : error.message;
-  }
-  if (!seen) return;
-  show();
-  turn = setTimeout(() => void renew(), RENEW_MS);
-}
+  },
+  failed(words) {
+    problem = words;
+  },
+  show: () => show(),
+  everyMs: () => RENEW_MS,
+});
 
 /** @param {Alarm} alarm @returns {AlarmView} */
 function build(alarm) {

@@ -1,12 +1,13 @@
 // Who did what: one's own acts, the fleet's commands with what came of each, and for those who may
 // the whole audit trail.
 
-import { ask, Away, Problem, withQuery } from '../lib/api.js';
+import { ask, withQuery } from '../lib/api.js';
 import { make, write } from '../lib/dom.js';
 import { clock } from '../lib/format.js';
 import { say } from '../lib/i18n.js';
 import { lacks } from './acts.js';
 import { buildCommand, commandKey, showCommand } from './commandlist.js';
+import { Renewal } from './renewal.js';
 import { button, card, none, rows } from './rows.js';
 import { commands, deviceOf, laneOf, may, ms, store } from './store.js';
 import { w } from './words.js';
@@ -88,7 +89,7 @@ let sort = 'acts';
 
 const mine = trail('mine');
 const all = trail('trail');
-const sorts = /** @type {Sort[]} */ (Object.keys(SORTS)).map((one) => ({ one, node: button('plain small', () => { sort = one; held.all = null; show(); void renew(); }) }));
+const sorts = /** @type {Sort[]} */ (Object.keys(SORTS)).map((one) => ({ one, node: button('plain small', () => { sort = one; held.all = null; show(); void renewal.now(); }) }));
 const sortRow = make('div', 'segments', ...sorts.map(({ node }) => node));
 sortRow.setAttribute('role', 'group');
 sortRow.dataset.wLabel = 'trailSort';
@@ -101,18 +102,8 @@ export const root = make('div', 'columns', make('div', 'stack', mine.root, all.r
 
 /** @type {{mine: Line[] | null, all: Line[] | null, fleet: Command[] | null, problem: string}} */
 const held = { mine: null, all: null, fleet: null, problem: '' };
-let seen = false;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let turn;
-
-export function enter() {
-  seen = true;
-  void renew();
-}
-export function leave() {
-  seen = false;
-  clearTimeout(turn);
-}
+export const enter = () => renewal.enter();
+export const leave = () => renewal.leave();
 
 /** @param {Sort} wanted @returns {Promise<Line[]>} newest first */
 async function trailOf(wanted) {
@@ -120,23 +111,21 @@ async function trailOf(wanted) {
   return told.flatMap((one) => one.lines).sort((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, 200);
 }
 
-async function renew() {
-  clearTimeout(turn);
-  if (!document.hidden) {
-    try {
-      held.mine = (await ask('/api/v1/me/acts?limit=100')).lines;
-      if (may('see_devices')) held.fleet = await commands({ op: OPS, limit: 100 });
-      if (may('see_audit')) held.all = await trailOf(sort);
-      held.problem = '';
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Away)) throw error;
-      held.problem = error instanceof Away ? w('away') : error.message;
-    }
-  }
-  if (!seen) return;
-  show();
-  turn = setTimeout(() => void renew(), store.me ? RENEW_MS : 500);
-}
+const renewal = new Renewal({
+  async ask() {
+    if (document.hidden) return;
+    held.mine = (await ask('/api/v1/me/acts?limit=100')).lines;
+    if (may('see_devices')) held.fleet = await commands({ op: OPS, limit: 100 });
+    if (may('see_audit')) held.all = await trailOf(sort);
+    held.problem = '';
+  },
+  failed(words) {
+    held.problem = words;
+  },
+  show: () => show(),
+  // At once again until it is known who is logged in.
+  everyMs: () => (store.me ? RENEW_MS : 500),
+});
 
 /** @type {Map<string, import('./commandlist.js').CommandView>} */
 const views = new Map();

@@ -1,12 +1,12 @@
 // What holds for the whole site: the room in the areas with the override, and the emergency opening
 // in two steps (arm, then hold or type), with its record and its end.
 
-import { Away, Problem } from '../lib/api.js';
 import { fill, make, mark, write } from '../lib/dom.js';
 import { age, clock, hourMinute, number, percent } from '../lib/format.js';
 import { say } from '../lib/i18n.js';
 import { actButton, endOverride, lackLine, override, setEmergency } from './acts.js';
 import { buildCommand, commandKey, showCommand } from './commandlist.js';
+import { Renewal } from './renewal.js';
 import { button, card, none, rows } from './rows.js';
 import { areaOf, commands, deviceOf, laneOf, may, ms, now, store } from './store.js';
 import { w } from './words.js';
@@ -68,36 +68,25 @@ let armedUntil = null;
 let heldSince = null;
 /** @type {Command[]} */
 let told = [];
-let seen = false;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let turn;
-
-export function enter() {
-  seen = true;
-  void renew();
-}
+export const enter = () => renewal.enter();
 export function leave() {
-  seen = false;
-  clearTimeout(turn);
+  renewal.leave();
   disarm();
 }
 
-async function renew() {
-  clearTimeout(turn);
-  if (!document.hidden && may('see_devices')) {
-    try {
-      const all = await commands({ op: 'emergency', limit: 500 });
-      // One id for all lanes at once; a lane that came later has its own, of the same kind.
-      const since = ms(store.emergency?.since) ?? Infinity;
-      told = all.filter((command) => (ms(command.sent_at) ?? 0) >= since - 1000 && command.args.on === store.emergency?.on);
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Away)) throw error;
-    }
-  }
-  if (!seen) return;
-  show();
-  turn = setTimeout(() => void renew(), RENEW_MS);
-}
+const renewal = new Renewal({
+  async ask() {
+    if (document.hidden || !may('see_devices')) return;
+    const all = await commands({ op: 'emergency', limit: 500 });
+    // One id for all lanes at once; a lane that came later has its own, of the same kind.
+    const since = ms(store.emergency?.since) ?? Infinity;
+    told = all.filter((command) => (ms(command.sent_at) ?? 0) >= since - 1000 && command.args.on === store.emergency?.on);
+  },
+  // What was told last stands, with its age.
+  failed() {},
+  show: () => show(),
+  everyMs: () => RENEW_MS,
+});
 
 const isOn = () => store.emergency?.on === true;
 
@@ -128,7 +117,7 @@ async function carryOut() {
   disarm();
   show();
   await setEmergency(on, why);
-  await renew();
+  await renewal.now();
 }
 
 function grow() {

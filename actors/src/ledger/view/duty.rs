@@ -10,7 +10,7 @@ use shanmen_protocols::{
 use super::{
     LedgerFault,
     fleet::{COMMAND, command},
-    rows::{direction, optional_uuid, uuid},
+    rows::{audit_line, direction, optional_uuid, uuid},
 };
 use crate::api::{AuditLine, CommandQuery, CommandView, DeviceEvent};
 
@@ -199,14 +199,6 @@ pub(super) fn acts(
          WHERE at >= ? AND actor = ? AND action NOT IN ('ticket.issue', 'ticket.import')
          ORDER BY n DESC LIMIT ?",
     )?;
-    let rows = statement.query_map(params![since.0, actor, limit], |row| {
-        Ok(AuditLine {
-            at: UnixMs(row.get(0)?),
-            actor: row.get(1)?,
-            action: row.get(2)?,
-            target: row.get(3)?,
-            note: row.get(4)?,
-        })
-    })?;
+    let rows = statement.query_map(params![since.0, actor, limit], audit_line)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -10,7 +10,7 @@ use shanmen_protocols::{
 use shanmen_rules::{LaneIx, Need, Needs, ProductIx};
 use uuid::Uuid;
 
-use crate::api::{Account, DeviceStanding};
+use crate::api::{Account, AuditLine, DeviceStanding};
 use crate::ledger::{Answer, GrantRow, Moved};
 
 pub(in crate::ledger) const ANSWER: &str = "id, lane, direction, at, ticket, product, result, reason, \
@@ -155,4 +155,15 @@ fn need_bit(need: Need) -> u8 {
         Need::Face => 2,
         Need::Attendant => 4,
     }
+}
+
+/// A line of the audit trail: `at, actor, action, target, note`.
+pub(super) fn audit_line(row: &Row<'_>) -> rusqlite::Result<AuditLine> {
+    Ok(AuditLine {
+        at: UnixMs(row.get(0)?),
+        actor: row.get(1)?,
+        action: row.get(2)?,
+        target: row.get(3)?,
+        note: row.get(4)?,
+    })
 }
