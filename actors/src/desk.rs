@@ -530,9 +530,12 @@ fn request_digest(keys: &KeyRing, tickets: &[NewTicket]) -> [u8; 32] {
             shown,
             &ticket.holder,
             ticket.status,
-            &ticket.channel,
         );
         bytes.extend(serde_json::to_vec(&all).unwrap_or_default());
+        // Only where it is given: a sale from before there were channels has the same digest.
+        if let Some(channel) = &ticket.channel {
+            bytes.extend(channel.as_str().as_bytes());
+        }
         bytes.push(b'\n');
     }
     keys.keyed_hash(&bytes)

@@ -8,6 +8,7 @@ use std::{path::Path, process::Command};
 #[test]
 fn a_day_in_twenty_seconds_with_lanes_offline_and_viewers_is_as_the_oracle_says() {
     let Some(server) = shanmen_loadtest::server::program() else {
+        assert!(std::env::var_os("SHANMEN_TEST_ALL").is_none(), "there is no program `shanmen`");
         eprintln!("left out: no program `shanmen` beside the tests; cargo build makes it");
         return;
     };

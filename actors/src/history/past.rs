@@ -187,16 +187,26 @@ pub(crate) fn told(expected: &Expected, error_percent: Option<f64>) -> Forecast 
     }
 }
 
+/// How many channels the feed tells apart: the largest.
+const CHANNELS_MAX: usize = 20;
+
 /// What history says of today, without the forecast.
 pub(crate) fn past(from: &Connection, park: &Park, now: UnixMs) -> Result<Past, LedgerFault> {
     let today = park.business_day(now);
     let (begin, end) = minutes_of(park, today);
     let channels = ledger::day_sums(from, FlowBy::Channel, begin, end)?;
-    let by_channel = channels
+    let mut sold: Vec<(String, u32)> = channels
         .into_iter()
         .filter(|(_, cells)| 0 < cells.entered)
         .map(|(channel, cells)| (channel, cells.entered))
-        .collect::<BTreeMap<_, _>>();
+        .collect();
+    sold.sort_by_key(|(_, entered)| std::cmp::Reverse(*entered));
+    // A partner that makes up a channel for each sale must not fill the feed.
+    let others: u32 = sold.drain(CHANNELS_MAX.min(sold.len())..).map(|(_, entered)| entered).sum();
+    let mut by_channel: BTreeMap<String, u32> = sold.into_iter().collect();
+    if 0 < others {
+        *by_channel.entry("other".to_owned()).or_default() += others;
+    }
     let last_week = day_before(from, park, today, minute_of(now))?;
     Ok(Past { at: now, by_channel, last_week, forecast: None })
 }

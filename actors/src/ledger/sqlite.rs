@@ -32,10 +32,10 @@ const DIRECT_QUEUE_MAX: usize = 1_024;
 const BULK_QUEUE_MAX: usize = 2;
 /// How often the logs are checkpointed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// From this size on a log is begun anew, in bytes. A log that does not grow any more is written
+/// With so many pages of 4 KiB a log is begun anew. A log that does not grow any more is written
 /// over: its flush then waits for no other file's blocks.
-const BOOKS_LOG_BYTES: u64 = 256 * 1024 * 1024;
-const JOURNAL_LOG_BYTES: u64 = 64 * 1024 * 1024;
+const BOOKS_LOG_PAGES: i64 = 64 * 1024;
+const JOURNAL_LOG_PAGES: i64 = 16 * 1024;
 /// How long a reader waits for the books to have what the journal had when it came.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
 const CATCH_UP_STEP: Duration = Duration::from_millis(1);
@@ -342,11 +342,7 @@ impl Checkpoints {
         for path in &self.paths {
             match connect(path, &[]) {
                 Ok(connection) => {
-                    files.push((
-                        connection,
-                        path.with_extension("sqlite-wal"),
-                        path == &self.books,
-                    ));
+                    files.push((connection, path == &self.books));
                 }
                 Err(error) => {
                     tracing::error!(%error, "no checkpoints: the log will grow");
@@ -356,39 +352,39 @@ impl Checkpoints {
         }
         while !self.progress.stopping.load(Ordering::Relaxed) {
             std::thread::park_timeout(CHECKPOINT_EVERY);
-            for (connection, log, is_books) in &files {
+            for (connection, is_books) in &files {
                 // A passive one never holds up the writer; one that begins the log anew does, so
                 // it comes only when the log has grown, right after a passive one that left it
                 // little. Truncating would take the file system a tenth of a second.
                 let has = self.progress.taken_over.load(Ordering::Acquire);
-                let whole = Self::checkpoint(connection, "PASSIVE");
+                let (whole, pages) = Self::checkpoint(connection, "PASSIVE");
                 if *is_books && whole {
                     // All that the log held is in the file, and the file on the disk.
                     self.progress.on_disk.store(has, Ordering::Release);
                 }
-                let bytes = std::fs::metadata(log).map_or(0, |meta| meta.len());
-                let most = if *is_books { BOOKS_LOG_BYTES } else { JOURNAL_LOG_BYTES };
-                if most < bytes {
+                // What it holds, not how long its file is: that stays as long as it has been.
+                let most = if *is_books { BOOKS_LOG_PAGES } else { JOURNAL_LOG_PAGES };
+                if most < pages {
                     Self::checkpoint(connection, "RESTART");
                 }
             }
         }
     }
 
-    /// Makes a checkpoint; true when the whole log is in the file now.
-    fn checkpoint(connection: &Connection, mode: &'static str) -> bool {
+    /// Makes a checkpoint; whether the whole log is in the file now, and how many pages it holds.
+    fn checkpoint(connection: &Connection, mode: &'static str) -> (bool, i64) {
         let watch = Stopwatch::start();
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let done = connection.query_row(&sql, [], |row| {
             let (busy, log, moved): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(busy == 0 && log == moved)
+            Ok((busy == 0 && log == moved, log))
         });
         if let Err(error) = &done {
             tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds");
         }
         metrics::histogram!("shanmen_ledger_checkpoint_seconds", "mode" => mode)
             .record(watch.seconds());
-        done.unwrap_or(false)
+        done.unwrap_or((false, 0))
     }
 }
 

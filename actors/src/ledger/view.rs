@@ -238,7 +238,7 @@ impl Ledger for SqliteLedger {
                 "SELECT at, actor, action, target, note FROM audit
                  WHERE at >= ?1 AND at < ?2 AND substr(action, 1, length(?3)) = ?3
                        AND (?4 IS NULL OR target = ?4)
-                 ORDER BY n DESC LIMIT ?5",
+                 ORDER BY at DESC, n DESC LIMIT ?5",
             )?;
             let given =
                 params![query.from.0, query.until.0, query.action, query.target, query.limit];

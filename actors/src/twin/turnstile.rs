@@ -105,8 +105,10 @@ impl Twin {
         let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
         let latencies = Arc::clone(&self.latencies);
         Box::new(move |answer| {
+            // Made first: should it fail, nothing has been told, and the twin tells it.
+            let decision = shared.decision(answer);
             if way.take_first() {
-                shared.send_at_once(&down, shared.decision(answer), &way);
+                shared.send_at_once(&down, decision, &way);
                 shared.measured(&latencies, answer.result, watch);
             }
         })

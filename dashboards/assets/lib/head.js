@@ -103,9 +103,12 @@ export function head(page, relabel) {
   });
   theme.addEventListener('click', switchTheme);
   onTheme(() => write(theme, w(isDark() ? 'toLight' : 'toDark')));
+  const leave = async () => {
+    if (!(await logOut(page === 'home' ? '/' : '/login'))) write(login, w('stillIn'));
+  };
   login.addEventListener('click', () => {
     if (page === 'home' && !held()) location.assign('/login');
-    else void logOut(page === 'home' ? '/' : '/login');
+    else void leave();
   });
   chooseLang();
   // After the page's own set-up, which comes after this call.

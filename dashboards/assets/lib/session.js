@@ -71,13 +71,18 @@ export function toLogin() {
   if (location.pathname !== '/login') location.assign(loginAddress());
 }
 
-/** Ends the login, at the server too. @param {string} [next] where to go */
+/**
+ * Ends the login, at the server too; false where the server did not: the cookie is still good then.
+ * @param {string} [next] where to go
+ */
 export async function logOut(next = '/login') {
   try {
-    await fetch('/api/v1/logout', { method: 'POST', signal: AbortSignal.timeout(5000) });
+    const answer = await fetch('/api/v1/logout', { method: 'POST', signal: AbortSignal.timeout(5000) });
+    if (!answer.ok && answer.status !== 401) return false;
   } catch {
-    // A server that is away forgets the token by its age.
+    return false;
   }
   forget();
   location.assign(next);
+  return true;
 }

@@ -20,6 +20,7 @@ import { w } from './words.js';
  * @property {number} at
  * @property {Command[]} commands those that were sent; none for what is done at once
  * @property {string[]} refused what could not be sent, with the server's word
+ * @property {boolean} lost the server did not answer: whether it was sent is not known
  * @property {boolean} waits for the server's first answer
  * @property {number | null} overAt
  */
@@ -40,7 +41,7 @@ let looking = false;
 export function begin(title, why) {
   count += 1;
   /** @type {Act} */
-  const act = { key: String(count), title, why, at: now(), commands: [], refused: [], waits: true, overAt: null };
+  const act = { key: String(count), title, why, at: now(), commands: [], refused: [], lost: false, waits: true, overAt: null };
   acts = [act, ...acts].slice(0, 8);
   show();
   return act;
@@ -49,7 +50,9 @@ export function begin(title, why) {
 /** @param {Act} act @param {unknown} error */
 export function refuse(act, error) {
   if (!(error instanceof Problem || error instanceof Away)) throw error;
-  act.refused.push(error instanceof Away ? w('away') : error.message);
+  // The question may have arrived although its answer did not.
+  if (error instanceof Away) act.lost = true;
+  act.refused.push(error instanceof Away ? w('lostAct') : error.message);
 }
 
 /** All has been asked for: follows the commands to their ends. @param {Act} act */
@@ -103,6 +106,7 @@ function outcome(act) {
 /** @param {Act} act */
 function stateWord(act) {
   if (act.waits && !act.commands.length) return '…';
+  if (!act.commands.length && act.lost) return w('cs_unknown');
   if (!act.commands.length) return act.refused.length ? w('cs_refused') : w('acted');
   if (act.commands.length + act.refused.length > 1) {
     const done = act.commands.filter((command) => command.state === 'done').length;

@@ -64,6 +64,8 @@ export const root = make('div', 'columns', make('div', 'stack', emergency.root),
 
 /** Until when the second step can be taken (performance.now); null while nothing is armed. @type {number | null} */
 let armedUntil = null;
+/** What the second step was armed for: to begin (true) or to end it. Whoever else acts meanwhile disarms it. */
+let armedFor = false;
 /** @type {number | null} */
 let heldSince = null;
 /** @type {Command[]} */
@@ -92,6 +94,7 @@ const isOn = () => store.emergency?.on === true;
 
 function armNow() {
   armedUntil = performance.now() + ARMED_MS;
+  armedFor = !isOn();
   reason.value = '';
   word.value = '';
   write(wrong, '');
@@ -105,18 +108,28 @@ function disarm() {
   fill(holdFill, 0);
 }
 
+/** Somebody else has done what this was armed for: it must not be turned round. */
+function overtaken() {
+  if (armedUntil === null || isOn() !== armedFor) return false;
+  disarm();
+  return true;
+}
+
 async function carryOut() {
   const why = reason.value.trim();
   if (armedUntil === null) return;
+  if (overtaken()) {
+    show();
+    return;
+  }
   if (!why) {
     write(wrong, w('reasonMissing'));
     reason.focus();
     return;
   }
-  const on = !isOn();
   disarm();
   show();
-  await setEmergency(on, why);
+  await setEmergency(armedFor, why);
   await renewal.now();
 }
 
@@ -157,7 +170,7 @@ hold.addEventListener('keydown', (event) => {
 hold.addEventListener('contextmenu', (event) => event.preventDefault());
 typed.addEventListener('submit', (event) => {
   event.preventDefault();
-  if (word.value.trim().toLowerCase() === w(isOn() ? 'wordOff' : 'wordOn').toLowerCase()) void carryOut();
+  if (word.value.trim().toLowerCase() === w(armedFor ? 'wordOn' : 'wordOff').toLowerCase()) void carryOut();
 });
 reason.addEventListener('input', () => write(wrong, ''));
 
@@ -182,6 +195,7 @@ function showEmergency() {
   write(state, !held ? (store.forbidden.emergency ? w('forbidden') : w('loading'))
     : on ? `${w('emergencyNow')} · ${w('emergencyBy', words)}` : [w('emergencyOff'), since !== null && w('emergencyEnded', words)].filter(Boolean).join(' · '));
   write(explain, on ? w('emergencyEndWhat') : w('emergencyWhat', { n: number(store.site?.lanes.length ?? 0) }));
+  overtaken();
   if (armedUntil !== null && armedUntil < performance.now() && heldSince === null) disarm();
   second.hidden = armedUntil === null;
   arm.node.hidden = armedUntil !== null || !held;

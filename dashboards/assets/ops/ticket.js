@@ -136,6 +136,8 @@ async function look(shown) {
   const turnOf = asked;
   busy = true;
   refused = null;
+  // What stood there is another visitor's.
+  ticket = null;
   show();
   try {
     const found = await ask('/api/v1/tickets/lookup', { body: shown });

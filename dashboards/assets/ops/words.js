@@ -171,6 +171,8 @@ export const w = vocabulary(Object.freeze({
   cs_duplicate: { zh: '重复', en: 'Duplicate' },
   cs_unanswered: { zh: '无应答', en: 'No answer' },
   cs_refused: { zh: '未发出', en: 'Not sent' },
+  cs_unknown: { zh: '是否已发出未知', en: 'Not known whether sent' },
+  lostAct: { zh: '服务器没有回答：请先看命令记录，再决定是否重做', en: 'The server did not answer: look at the commands before you do it again' },
   ofMany: { zh: '{done} / {all} 完成', en: '{done} of {all} done' },
   onRecord: { zh: '已记录：{who} · {time} · {why}', en: 'On record: {who} · {time} · {why}' },
   onRecordShort: { zh: '{who} · {time}', en: '{who} · {time}' },

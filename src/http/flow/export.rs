@@ -170,6 +170,10 @@ fn flow_table(found: &FlowSeries, query: FlowQuery, words: Words, times: &Times)
                 vec![when, Cell::Text(series.key.clone()), words.name(series.name.clone())];
             row.extend(columns.iter().map(|(_, count)| Cell::Number(count(counted))));
             rows.push(row);
+            if ROWS_MAX < rows.len() {
+                // Refused by the caller; the rest need not be made.
+                return Table { title: "", headings, rows };
+            }
         }
     }
     let title = if query.by == FlowBy::Reason {

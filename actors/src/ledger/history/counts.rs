@@ -2,7 +2,7 @@
 //! whatever is killed when.
 
 use rusqlite::{Connection, OptionalExtension as _, params, types::Type};
-use shanmen_protocols::ids::TicketId;
+use shanmen_protocols::{device::Outcome, ids::TicketId};
 use shanmen_rules::{
     AreaIx, Movements,
     definition::{AreaDefinition, GateDefinition, LaneDefinition, ProductDefinition},
@@ -65,6 +65,10 @@ impl Counter {
         let leaves = |one: &&shanmen_rules::Movement| one.to == AreaIx::OUTSIDE;
         let persons: u32 = row.moves.iter().filter(leaves).map(|one| u32::from(one.persons)).sum();
         let (Some(ticket), true) = (row.ticket, 0 < persons) else { return Ok(()) };
+        if row.outcome == Outcome::Reversed {
+            // Taken back: its people never went in.
+            return Ok(());
+        }
         let mut statement = from.prepare_cached(
             "SELECT at, moves FROM passages WHERE ticket = ? AND at BETWEEN ? AND ?
              ORDER BY at DESC LIMIT ?",
@@ -72,7 +76,9 @@ impl Counter {
         let given = params![ticket.0.as_bytes(), row.at.0 - STAY_MAX_MS, row.at.0, PASSAGES_BACK];
         let mut rows = statement.query(given)?;
         while let Some(before) = rows.next()? {
-            let (at, moves): (i64, Movements) = (before.get(0)?, moves_of(before, 1)?);
+            // An old row that cannot be read must not hold up the books.
+            let Ok(moves) = moves_of(before, 1) else { continue };
+            let at: i64 = before.get(0)?;
             if moves.iter().any(|one| one.from == AreaIx::OUTSIDE) {
                 self.tally.stay(row.day, row.at.0 - at, persons);
                 break;

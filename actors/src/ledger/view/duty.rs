@@ -197,7 +197,7 @@ pub(super) fn acts(
     let mut statement = from.prepare_cached(
         "SELECT at, actor, action, target, note FROM audit
          WHERE at >= ? AND actor = ? AND action NOT IN ('ticket.issue', 'ticket.import')
-         ORDER BY n DESC LIMIT ?",
+         ORDER BY at DESC, n DESC LIMIT ?",
     )?;
     let rows = statement.query_map(params![since.0, actor, limit], audit_line)?;
     Ok(rows.collect::<Result<_, _>>()?)
