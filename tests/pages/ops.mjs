@@ -505,7 +505,7 @@ test('a login that is over leads to the login page and back', { skip: SKIP }, as
   await onPage({ hash: `#/devices/${lane.id}`, refusals: true }, async (page, context) => {
     await page.waitForSelector('#open-once');
     await context.clearCookies();
-    await page.waitForURL(/\/login\?next=/);
+    await page.waitForURL(/\/login\?next=/, { waitUntil: 'commit' });
     assert.match(decodeURIComponent(page.url()), new RegExp(`/ops.*#/devices/${lane.id}`));
   });
 });

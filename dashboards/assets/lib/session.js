@@ -65,10 +65,16 @@ export function loginAddress() {
   return `/login?next=${encodeURIComponent(here)}`;
 }
 
+/** Whether the login page is being opened: several questions may be refused at once. */
+let leaving = false;
+addEventListener('pageshow', () => { leaving = false; });
+
 /** Goes to the login page and comes back here afterwards. */
 export function toLogin() {
   forget();
-  if (location.pathname !== '/login') location.assign(loginAddress());
+  if (leaving || location.pathname === '/login') return;
+  leaving = true;
+  location.assign(loginAddress());
 }
 
 /**
