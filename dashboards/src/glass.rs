@@ -44,11 +44,8 @@ impl Glass {
     ) -> Option<ReadyFrame> {
         self.state.apply(changes);
         self.next(at);
-        if !wanted {
-            return None;
-        }
         let frame = Frame::Delta { seq: self.seq, at, changes };
-        Some(ReadyFrame { seq: self.seq, wire: Wire::of(&frame) })
+        wanted.then(|| ReadyFrame { seq: self.seq, wire: Wire::of(&frame) })
     }
 
     /// Takes `state` instead of the one held, as the next frame.
@@ -60,7 +57,7 @@ impl Glass {
 
     /// The state as a frame.
     pub(crate) fn whole(&mut self) -> ReadyFrame {
-        let Self { state, seq, at, whole, .. } = self;
+        let Self { state, seq, at, whole } = self;
         let made = whole.get_or_insert_with(|| {
             Wire::of(&Frame::Snapshot { seq: *seq, at: *at, state: &*state })
         });

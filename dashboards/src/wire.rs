@@ -7,18 +7,16 @@
 
 use axum::body::Bytes;
 use serde::Serialize;
-
-/// Room for the longest header of a frame that is not masked.
-const HEADER_MAX_BYTES: usize = 10;
-
-/// The first byte of a whole text frame: FIN, and opcode 1.
-const WHOLE_TEXT: u8 = 0x81;
+use tokio_tungstenite::tungstenite::protocol::frame::{
+    Frame,
+    coding::{Data, OpCode},
+};
 
 /// A text with its header before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     bytes: Bytes,
-    header_bytes: usize,
+    text_bytes: usize,
 }
 
 impl Wire {
@@ -29,34 +27,24 @@ impl Wire {
 
     /// The text alone.
     pub(crate) fn text(&self) -> Bytes {
-        self.bytes.slice(self.header_bytes..)
+        self.bytes.slice(self.bytes.len() - self.text_bytes..)
     }
 
-    /// The JSON of `frame`. Plain structs, strings and numbers always serialize; should one not,
-    /// the empty object makes viewers ask anew instead of taking the program down.
+    /// The JSON of `frame`. Plain structs, strings and numbers always serialize, and memory takes all
+    /// that is written; should that ever fail, the empty object makes viewers ask anew instead of
+    /// taking the program down.
     pub(crate) fn of(frame: &impl Serialize) -> Self {
-        let mut room = vec![0; HEADER_MAX_BYTES];
-        if let Err(error) = serde_json::to_writer(&mut room, frame) {
+        let text = serde_json::to_vec(frame).unwrap_or_else(|error| {
             tracing::error!(%error, "feed frame not serialized");
-            room.truncate(HEADER_MAX_BYTES);
-            room.extend_from_slice(b"{}");
+            b"{}".to_vec()
+        });
+        let text_bytes = text.len();
+        let frame = Frame::message(text, OpCode::Data(Data::Text), true);
+        let mut bytes = Vec::with_capacity(frame.len());
+        if let Err(error) = frame.format(&mut bytes) {
+            tracing::error!(%error, "feed frame not framed");
         }
-        let length = room.len() - HEADER_MAX_BYTES;
-        let mut header = vec![WHOLE_TEXT];
-        match (u8::try_from(length), u16::try_from(length)) {
-            (Ok(short @ ..126), _) => header.push(short),
-            (_, Ok(middle)) => {
-                header.push(126);
-                header.extend_from_slice(&middle.to_be_bytes());
-            }
-            _ => {
-                header.push(127);
-                header.extend_from_slice(&(length as u64).to_be_bytes());
-            }
-        }
-        let from = HEADER_MAX_BYTES - header.len();
-        room[from..HEADER_MAX_BYTES].copy_from_slice(&header);
-        Self { bytes: Bytes::from(room).slice(from..), header_bytes: header.len() }
+        Self { bytes: bytes.into(), text_bytes }
     }
 }
 

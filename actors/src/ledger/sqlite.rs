@@ -60,7 +60,7 @@ pub(crate) struct SqliteLedger {
     progress: Arc<Progress>,
     reader: Mutex<Connection>,
     /// For the reports, which may take long: nobody else waits for it.
-    history_reader: Mutex<Connection>,
+    report_reader: Mutex<Connection>,
     journal_thread: Mutex<Option<JoinHandle<()>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -110,7 +110,7 @@ impl SqliteLedger {
         if left > 0 {
             tracing::info!(records = left, "the books took over what was left in the journal");
         }
-        let [reader, history_reader] = [reader(&books_path)?, reader(&books_path)?];
+        let [reader, report_reader] = [reader(&books_path)?, reader(&books_path)?];
         let journal_writer = JournalWriter {
             connection: journal,
             clock,
@@ -146,7 +146,7 @@ impl SqliteLedger {
             bulk,
             progress,
             reader: Mutex::new(reader),
-            history_reader: Mutex::new(history_reader),
+            report_reader: Mutex::new(report_reader),
             journal_thread: Mutex::new(Some(journal_thread)),
             threads: Mutex::new(threads),
         })
@@ -162,21 +162,22 @@ impl SqliteLedger {
         work(&lock(&self.reader))
     }
 
-    /// Runs a read of the history, once the books have what the journal has now.
-    pub(crate) fn read_history<T>(
+    /// Runs a read for people's reports, once the books have what the journal has now: on a connection
+    /// of its own, so that no device's fact waits behind a page.
+    pub(crate) fn read_report<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
         self.catch_up()?;
-        self.peek_history(work)
+        self.peek_report(work)
     }
 
-    /// Runs a read of the history as the books have it, a few milliseconds behind the gates.
-    pub(crate) fn peek_history<T>(
+    /// The same as the books have it, a few milliseconds behind the gates.
+    pub(crate) fn peek_report<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
-        work(&lock(&self.history_reader))
+        work(&lock(&self.report_reader))
     }
 
     fn catch_up(&self) -> Result<(), LedgerFault> {

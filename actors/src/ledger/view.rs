@@ -72,7 +72,7 @@ impl Ledger for SqliteLedger {
     }
 
     fn swipes(&self, query: &SwipeQuery, products: &[u16]) -> Result<Vec<SwipeView>, LedgerFault> {
-        self.read(|from| swipes::find(from, query, products))
+        self.read_report(|from| swipes::find(from, query, products))
     }
 
     fn load(&self, now: UnixMs, into: Rows<'_>) -> Result<Loaded, LedgerFault> {
@@ -196,11 +196,13 @@ impl Ledger for SqliteLedger {
         ticket: TicketId,
         limit: u32,
     ) -> Result<(Vec<PresentationView>, Vec<PassageView>), LedgerFault> {
-        self.read(|from| Ok((presentations(from, ticket, limit)?, passages(from, ticket, limit)?)))
+        self.read_report(|from| {
+            Ok((presentations(from, ticket, limit)?, passages(from, ticket, limit)?))
+        })
     }
 
     fn commands(&self, device: &DeviceId, limit: u32) -> Result<Vec<CommandView>, LedgerFault> {
-        self.read(|from| fleet::commands(from, device, limit))
+        self.read_report(|from| fleet::commands(from, device, limit))
     }
 
     fn device_events(
@@ -208,11 +210,11 @@ impl Ledger for SqliteLedger {
         device: &DeviceId,
         limit: u32,
     ) -> Result<Vec<DeviceEvent>, LedgerFault> {
-        self.read(|from| duty::events(from, device, limit))
+        self.read_report(|from| duty::events(from, device, limit))
     }
 
     fn fleet_commands(&self, query: &CommandQuery) -> Result<Vec<CommandView>, LedgerFault> {
-        self.read(|from| duty::commands(from, query))
+        self.read_report(|from| duty::commands(from, query))
     }
 
     fn acts_of(
@@ -221,7 +223,7 @@ impl Ledger for SqliteLedger {
         since: UnixMs,
         limit: u32,
     ) -> Result<Vec<AuditLine>, LedgerFault> {
-        self.read(|from| duty::acts(from, actor, since, limit))
+        self.read_report(|from| duty::acts(from, actor, since, limit))
     }
 
     fn order(&self, id: OrderId) -> Result<Option<OrderRow>, LedgerFault> {
@@ -229,11 +231,11 @@ impl Ledger for SqliteLedger {
     }
 
     fn conflicts(&self, limit: u32) -> Result<Vec<ConflictView>, LedgerFault> {
-        self.read(|from| alarms::conflicts(from, limit))
+        self.read_report(|from| alarms::conflicts(from, limit))
     }
 
     fn audit_trail(&self, query: &AuditQuery) -> Result<Vec<AuditLine>, LedgerFault> {
-        self.read(|from| {
+        self.read_report(|from| {
             let mut statement = from.prepare_cached(
                 "SELECT at, actor, action, target, note FROM audit
                  WHERE at >= ?1 AND at < ?2 AND substr(action, 1, length(?3)) = ?3

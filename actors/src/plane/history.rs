@@ -159,7 +159,7 @@ impl ControlPlane {
         work: impl FnOnce(&Connection, &Park) -> Result<T, LedgerFault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (ledger, park) = (Arc::clone(&self.0.ledger), self.park());
-        tokio::task::spawn_blocking(move || ledger.read_history(|from| work(from, &park)))
+        tokio::task::spawn_blocking(move || ledger.read_report(|from| work(from, &park)))
             .await
             .map_err(|error| Fault::Internal(error.to_string()))?
             .map_err(fault)

@@ -1,7 +1,6 @@
 //! A small park, a served hub, and a viewer that reads JSON.
 
 use std::{
-    cell::Cell,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -35,13 +34,8 @@ use crate::{Guard, Hub, Limits, Pass, router, start};
 /// Far longer than anything here takes: only a hang meets it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-thread_local! {
-    /// How far the tests' wall clock has gone, in milliseconds.
-    pub(super) static MOMENT: Cell<i64> = const { Cell::new(0) };
-}
-
 pub(super) fn now() -> UnixMs {
-    UnixMs(1_790_000_000_000 + MOMENT.get())
+    UnixMs(1_790_000_000_000)
 }
 
 pub(super) fn park() -> Snapshot {

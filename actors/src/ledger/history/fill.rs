@@ -48,7 +48,8 @@ fn fill_passages(books: &Connection, counter: &mut Counter) -> Result<u32, Ledge
     let mut found = statement.query([])?;
     let mut count = 0;
     while let Some(row) = found.next()? {
-        counter.passage(books, &passage(row)?)?;
+        let Some(row) = readable(passage(row)) else { continue };
+        counter.passage(books, &row)?;
         count += 1;
         if count % ROWS_AT_ONCE == 0 {
             counter.write(books)?;
@@ -56,6 +57,12 @@ fn fill_passages(books: &Connection, counter: &mut Counter) -> Result<u32, Ledge
     }
     counter.write(books)?;
     Ok(count)
+}
+
+/// An old row, if it can be read: one that cannot must not keep the program from starting. It stays
+/// where it is, uncounted.
+fn readable<T>(row: Result<T, rusqlite::Error>) -> Option<T> {
+    row.inspect_err(|error| tracing::warn!(%error, "an old row cannot be read, nor counted")).ok()
 }
 
 fn passage(row: &rusqlite::Row<'_>) -> Result<PassageRow, rusqlite::Error> {
@@ -83,7 +90,7 @@ fn fill_refusals(books: &Connection, counter: &mut Counter) -> Result<u32, Ledge
     let mut found = statement.query([])?;
     let mut count = 0;
     while let Some(row) = found.next()? {
-        let answer = rows::answer(row)?;
+        let Some(answer) = readable(rows::answer(row)) else { continue };
         debug_assert_eq!(answer.result, DecisionResult::Deny);
         counter.refusal(&answer);
         count += 1;
@@ -108,7 +115,7 @@ fn fill_peaks(books: &Connection) -> Result<(), LedgerFault> {
         if CELLS_AT_ONCE < tally.cells.len() {
             write_tally(books, &std::mem::take(&mut tally))?;
         }
-        for one in &moves_of(row, 2)? {
+        for one in &readable(moves_of(row, 2)).unwrap_or_default() {
             inside.change(*one, &places);
         }
     }
