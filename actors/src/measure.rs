@@ -54,7 +54,7 @@ impl Measured {
         let park = Arc::new(park()?);
         let append = |entry: Entry| {
             match entry.after {
-                After::Answer(to, answer) => drop(to.tell(Ok(answer))),
+                After::Answer(to, answer) => drop(to.answer(Ok(answer))),
                 After::Ack(to) => drop(to.send(Ok(Committed { at: NOW, n: 1 }))),
                 After::Nothing => {}
             }
@@ -114,7 +114,7 @@ impl Measured {
             presentation: Presentation::new(NOW, LaneIx(0), Direction::In),
             ticket,
             code_fault: None,
-            answer: answer.into(),
+            answer: Box::new(answer),
         });
         answered.try_recv().ok()?.ok()?.grant
     }

@@ -19,6 +19,7 @@ use super::{
     history::Counter,
     journal::Progress,
     log::{Kept, encode},
+    marks::Marks,
     sqlite::as_f64,
     write,
 };
@@ -45,8 +46,31 @@ pub(super) struct BooksWriter {
     pub(super) progress: Arc<Progress>,
     /// Records on their way into the tables: they stay here until they are there.
     pub(super) taking: Vec<Kept>,
+    /// What is known beside the tables of what is taken over.
+    pub(super) known: Known,
+}
+
+/// What the books' writer knows, so that it need not ask its tables for each record.
+#[derive(Debug, Default)]
+pub(super) struct Known {
     /// Counts what is taken over, for the history.
     pub(super) counter: Counter,
+    /// How far each device's facts are complete.
+    pub(super) marks: Marks,
+}
+
+impl Known {
+    /// Writes what has changed.
+    fn write(&mut self, to: &Connection) -> rusqlite::Result<()> {
+        self.counter.write(to)?;
+        self.marks.write(to)
+    }
+
+    /// Forgets what was not written: its transaction failed, and comes again.
+    fn forget(&mut self) {
+        self.counter.forget();
+        self.marks = Marks::default();
+    }
 }
 
 impl BooksWriter {
@@ -108,7 +132,7 @@ impl BooksWriter {
     /// Where the books are is written in the same transaction: a record is taken over once.
     pub(super) fn take_over(&mut self) -> Result<usize, LedgerFault> {
         if self.progress.park_changed.swap(false, Ordering::AcqRel) {
-            let seen = self.counter.look_around(&self.books);
+            let seen = self.known.counter.look_around(&self.books);
             if seen.is_err() {
                 self.progress.park_changed.store(true, Ordering::Release);
             }
@@ -116,7 +140,7 @@ impl BooksWriter {
         }
         let taken = self.take_batch();
         if taken.is_err() {
-            self.counter.forget();
+            self.known.forget();
         }
         taken
     }
@@ -130,7 +154,7 @@ impl BooksWriter {
         // Mostly all of them can be taken: a savepoint for each would cost as much as the rows.
         if let Err(error) = self.take_all(newest, Care::OfTheBatch) {
             let LedgerFault::Refused(_) = error else { return Err(error) };
-            self.counter.forget();
+            self.known.forget();
             self.take_all(newest, Care::OfEach)?;
         }
         self.progress.taken_over.store(newest, Ordering::Release);
@@ -146,11 +170,11 @@ impl BooksWriter {
         let transaction = self.books.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for kept in &self.taking {
             match care {
-                Care::OfTheBatch => take(&transaction, kept, &mut self.counter)?,
-                Care::OfEach => take_or_set_aside(&transaction, kept, &mut self.counter)?,
+                Care::OfTheBatch => take(&transaction, kept, &mut self.known)?,
+                Care::OfEach => take_or_set_aside(&transaction, kept, &mut self.known)?,
             }
         }
-        self.counter.write(&transaction)?;
+        self.known.write(&transaction)?;
         transaction.prepare_cached("UPDATE taken_over SET n = ?")?.execute([newest])?;
         Ok(transaction.commit()?)
     }
@@ -221,8 +245,8 @@ enum Care {
     OfEach,
 }
 
-fn take(to: &Connection, kept: &Kept, counter: &mut Counter) -> Result<(), LedgerFault> {
-    write::take_over(to, &kept.record, kept.n, kept.at, counter).map_err(|error| {
+fn take(to: &Connection, kept: &Kept, known: &mut Known) -> Result<(), LedgerFault> {
+    write::take_over(to, &kept.record, kept.n, kept.at, known).map_err(|error| {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
             LedgerFault::Refused(error.to_string())
         } else {
@@ -236,10 +260,10 @@ fn take(to: &Connection, kept: &Kept, counter: &mut Counter) -> Result<(), Ledge
 fn take_or_set_aside(
     to: &Transaction<'_>,
     kept: &Kept,
-    counter: &mut Counter,
+    known: &mut Known,
 ) -> Result<(), LedgerFault> {
     to.execute_batch("SAVEPOINT one")?;
-    match take(to, kept, counter) {
+    match take(to, kept, known) {
         Ok(()) => to.execute_batch("RELEASE one")?,
         Err(LedgerFault::Refused(why)) => {
             to.execute_batch("ROLLBACK TO one; RELEASE one")?;

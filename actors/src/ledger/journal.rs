@@ -161,7 +161,7 @@ fn follow(after: After, committed: Result<Committed, LedgerFault>) {
     // A receiver that has gone (a lane that restarted) needs no answer: the record is committed.
     let heard = match after {
         After::Nothing => true,
-        After::Answer(to, answer) => to.tell(committed.map(|_| answer)),
+        After::Answer(to, answer) => to.answer(committed.map(|_| answer)),
         After::Ack(to) => to.send(committed).is_ok(),
     };
     if !heard {

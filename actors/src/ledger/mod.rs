@@ -9,6 +9,7 @@ mod books;
 mod history;
 mod journal;
 mod log;
+mod marks;
 mod old_journal;
 mod record;
 mod sqlite;
@@ -29,10 +30,9 @@ pub(crate) use history::{
     oldest_minute, sum_of,
 };
 pub(crate) use record::{
-    After, AlarmRow, Answer, AnswerTo, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
-    Decided, DeviceRow, DirectEntry, Entry, EventRow, FirstWord, GrantRow, Journaled, Moved,
-    OrderRow, Origin, OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled,
-    TicketRow,
+    After, AlarmRow, Answer, Asker, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
+    Decided, DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, OrderRow, Origin,
+    OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 

@@ -22,8 +22,7 @@ pub(super) fn read(
         return Ok(());
     }
     let journal = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let mut select =
-        journal.prepare("SELECT n, at, record FROM journal WHERE n > ? ORDER BY n")?;
+    let mut select = journal.prepare("SELECT n, at, record FROM journal WHERE n > ? ORDER BY n")?;
     let mut rows = select.query([has])?;
     while let Some(row) = rows.next()? {
         let record: Vec<u8> = row.get(2)?;

@@ -33,7 +33,7 @@ const DIRECT_QUEUE_MAX: usize = 1_024;
 /// How many bulk writes may wait.
 const BULK_QUEUE_MAX: usize = 2;
 /// How often the logs are checkpointed.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(1000);
 /// With so many pages of 4 KiB the books' log is begun anew. One that does not grow any more is
 /// written over: its flush then waits for no other file's blocks.
 const BOOKS_LOG_PAGES: i64 = 64 * 1024;
@@ -81,7 +81,7 @@ impl SqliteLedger {
             clock: clock.clone(),
             progress: Arc::clone(&progress),
             taking: Vec::new(),
-            counter: history::Counter::default(),
+            known: books::Known::default(),
         };
         let log = take_over_what_is_left(&mut books_writer, folder)?;
         progress.journaled.store(log.newest(), Ordering::Release);
@@ -249,6 +249,20 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 /// Lets the gates' threads go first: nobody at a gate waits for this one.
 fn step_back() {
+    if std::env::var("SHANMEN_X_IDLE").is_ok() {
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        if let Err(error) = set_thread_priority_and_policy(
+            thread_native_id(),
+            ThreadPriority::Min,
+            ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
+        ) {
+            tracing::error!(?error, "idle");
+        }
+        return;
+    }
     if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
         tracing::debug!(?error, "this thread keeps its priority");
     }
@@ -336,8 +350,7 @@ impl Checkpoints {
 /// over first.
 fn take_over_what_is_left(writer: &mut BooksWriter, folder: &Path) -> Result<Log, LedgerFault> {
     let mut left = 0;
-    let mut has: i64 =
-        writer.books.query_row("SELECT n FROM taken_over", [], |row| row.get(0))?;
+    let mut has: i64 = writer.books.query_row("SELECT n FROM taken_over", [], |row| row.get(0))?;
     let mut take = |n, at, body: &[u8]| {
         match decode(body) {
             Ok(record) => writer.taking.push(Kept { n, at, record }),
