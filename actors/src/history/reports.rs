@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::Connection;
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::{Day, Park};
 
@@ -15,7 +14,7 @@ use crate::{
         Counted, DayLine, DayReport, DeviceAvailability, Dwell, FlowBy, FlowSeries, HeatCell,
         Heatmap, Keyed, LastWeek, Peak, Series,
     },
-    ledger::{self, LedgerFault},
+    ledger::{self, Books, LedgerFault},
 };
 
 /// How many days a fortnight has.
@@ -44,7 +43,7 @@ impl From<Cells> for Counted {
 
 /// A series.
 pub(crate) fn series(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     by: FlowBy,
     buckets: &Buckets,
@@ -103,7 +102,7 @@ pub(crate) struct Inside {
 
 /// A business day; of the one that is going on with who is inside now.
 pub(crate) fn day(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     day: Day,
     now: UnixMs,
@@ -149,7 +148,7 @@ pub(crate) fn day(
 }
 
 fn keyed(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     by: FlowBy,
     begin: i64,
@@ -173,7 +172,7 @@ fn keyed(
 
 /// The peak of each key, at the first moment at which there were so many.
 fn peaks(
-    from: &Connection,
+    from: Books<'_>,
     by: FlowBy,
     begin: i64,
     end: i64,
@@ -196,7 +195,7 @@ fn peaks(
 }
 
 fn last_week(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     day: Day,
     elapsed: Option<i64>,
@@ -221,11 +220,7 @@ fn last_week(
 }
 
 /// The days that end with `until`, the oldest first.
-pub(crate) fn week(
-    from: &Connection,
-    park: &Park,
-    until: Day,
-) -> Result<Vec<DayLine>, LedgerFault> {
+pub(crate) fn week(from: Books<'_>, park: &Park, until: Day) -> Result<Vec<DayLine>, LedgerFault> {
     let first = until.plus(1 - FORTNIGHT);
     let devices = ledger::availability(from, first, until)?;
     let line = |day: Day| {
@@ -244,7 +239,7 @@ pub(crate) fn week(
 
 /// Hours by weekdays of the weeks before `today`.
 pub(crate) fn heatmap(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     weeks: u8,
     today: Day,

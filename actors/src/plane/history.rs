@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rusqlite::Connection;
 use shanmen_rules::{AreaIx, Day, Park};
 
 use tokio::sync::watch;
@@ -14,7 +13,7 @@ use crate::{
         Heatmap, PastDay,
     },
     history::{self, Buckets, Cells, Keeper, KeeperParts, Known, Peaks, Shape},
-    ledger::{self, HistoryWrite, LedgerFault, MadeUp, Record},
+    ledger::{self, Books, HistoryWrite, LedgerFault, MadeUp, Record},
     twin::fault,
 };
 
@@ -156,10 +155,10 @@ impl ControlPlane {
     /// Reads the history off the async threads, on a connection that nobody else waits for.
     async fn read_past<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection, &Park) -> Result<T, LedgerFault> + Send + 'static,
+        work: impl FnOnce(Books<'_>, &Park) -> Result<T, LedgerFault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (ledger, park) = (Arc::clone(&self.0.ledger), self.park());
-        tokio::task::spawn_blocking(move || ledger.read_report(|from| work(from, &park)))
+        tokio::task::spawn_blocking(move || ledger.read_history(|from| work(from, &park)))
             .await
             .map_err(|error| Fault::Internal(error.to_string()))?
             .map_err(fault)
