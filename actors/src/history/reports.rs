@@ -1,18 +1,19 @@
-//! What is told of the past: series, a day, a fortnight, the heat map. Read from the books off all
+//! What is told of the past: a day, a fortnight, the heat map. Read from the books off all
 //! async threads; nothing here is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::{Day, Park};
 
 use super::{
-    BIN_MIN, BINS, Buckets, Cells, hour_of, minute_of, moment_of, names::name_of, turn_minute,
+    BIN_MIN, BINS, Buckets, Cells, hour_of, minute_of, moment_of, names::name_of, series::always,
+    turn_minute,
 };
 use crate::{
     api::{
-        Counted, DayLine, DayReport, DeviceAvailability, Dwell, FlowBy, FlowSeries, HeatCell,
-        Heatmap, Keyed, LastWeek, Peak, Series,
+        Counted, DayLine, DayReport, DeviceAvailability, Dwell, FlowBy, HeatCell, Heatmap, Keyed,
+        LastWeek, Peak,
     },
     ledger::{self, Books, LedgerFault},
 };
@@ -38,51 +39,6 @@ impl From<Cells> for Counted {
             peak: cells.peak,
             minutes_above_80: cells.above,
         }
-    }
-}
-
-/// A series.
-pub(crate) fn series(
-    from: Books<'_>,
-    park: &Park,
-    by: FlowBy,
-    buckets: &Buckets,
-) -> Result<FlowSeries, LedgerFault> {
-    let mut sums: HashMap<String, Vec<Cells>> = HashMap::new();
-    let empty = || vec![Cells::default(); buckets.starts.len()];
-    for key in always(park, by) {
-        sums.insert(key, empty());
-    }
-    ledger::minutes(from, by, buckets.begin(), buckets.end, &mut |row| {
-        let place = buckets.place(row.minute);
-        if !sums.contains_key(row.key) {
-            sums.insert(row.key.to_owned(), empty());
-        }
-        let cells = sums.get_mut(row.key);
-        if let Some(cell) = cells.zip(place).and_then(|(cells, place)| cells.get_mut(place)) {
-            cell.add(&row.cells);
-        }
-    })?;
-    let sums: BTreeMap<_, _> = sums.into_iter().collect();
-    let told = sums.into_iter().map(|(key, cells)| Series {
-        name: name_of(park, by, &key),
-        key: if by == FlowBy::Site { park.site().id.to_string() } else { key },
-        counts: cells.into_iter().map(Counted::from).collect(),
-    });
-    Ok(FlowSeries {
-        at: buckets.starts.iter().copied().map(moment_of).collect(),
-        until: moment_of(buckets.end),
-        series: told.collect(),
-    })
-}
-
-/// The keys that have a line even when nobody came.
-fn always(park: &Park, by: FlowBy) -> Vec<String> {
-    match by {
-        FlowBy::Site => vec![String::new()],
-        FlowBy::Area => park.areas().iter().skip(1).map(|area| area.id.to_string()).collect(),
-        FlowBy::Gate => park.gates().iter().map(|gate| gate.id.to_string()).collect(),
-        _ => Vec::new(),
     }
 }
 

@@ -180,7 +180,7 @@ proptest! {
         let check = |books: &Connection| {
             for step in [1, 5, 15, 60, 1_440] {
                 let buckets = Buckets::cut(calendar, moment_of(begin), moment_of(end), step).unwrap();
-                let found = series(Books(books), &park, FlowBy::Gate, &buckets).unwrap();
+                let found = series(Books(books), &park, FlowBy::Gate, &buckets).unwrap().unwrap();
                 let north = found.series.iter().find(|one| one.key == "north").unwrap();
                 let sum: u32 = north.counts.iter().map(|one| one.entered).sum();
                 prop_assert_eq!(sum, total, "{} min", step);
@@ -276,7 +276,7 @@ fn three_years_of_a_park_of_60_lanes() {
         let from = park.calendar().turn_of(DAY.plus(-back - 30));
         let until = park.calendar().turn_of(DAY.plus(-back));
         let buckets = Buckets::cut(park.calendar(), from, until, 60).unwrap();
-        drop(series(Books(&books), &park, by, &buckets).unwrap());
+        drop(series(Books(&books), &park, by, &buckets).unwrap().unwrap());
     };
     measure("a month by site, 1h", &|| month(FlowBy::Site, 0));
     measure("a month by gate, 1h", &|| month(FlowBy::Gate, 0));
