@@ -16,6 +16,7 @@ use crate::{
         LastWeek, Peak,
     },
     ledger::{self, Books, LedgerFault},
+    whole::rounded,
 };
 
 /// How many days a fortnight has.
@@ -252,7 +253,7 @@ fn dwell(bins: &[(u32, u32)]) -> Option<Dwell> {
         for (n, count) in bins {
             if left <= f64::from(*count) {
                 let within = left / f64::from((*count).max(1));
-                return super::forecast::rounded((f64::from(*n) + within) * f64::from(width));
+                return rounded((f64::from(*n) + within) * f64::from(width));
             }
             left -= f64::from(*count);
         }

@@ -284,7 +284,7 @@ fn three_years_of_a_park_of_60_lanes() {
     measure("a month by lane, 1h, two years ago", &|| month(FlowBy::Lane, 730));
     measure("a fortnight", &|| drop(history::week(Books(&books), &park, DAY).unwrap()));
     measure("the heat map of 8 weeks", &|| {
-        drop(history::heatmap(Books(&books), &park, 8, DAY).unwrap())
+        drop(history::heatmap(Books(&books), &park, 8, DAY).unwrap());
     });
     let (from, until) =
         history::hour_of(park.calendar(), oldest_minute(Books(&books)).unwrap().unwrap() + 600);
