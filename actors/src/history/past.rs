@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rusqlite::Connection;
 use shanmen_protocols::{
     feed::{DayBefore, Forecast, Past},
     time::UnixMs,
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     api::{Expected, FlowBy, ForecastError, ForecastReport},
-    ledger::{self, ForecastRow, LedgerFault},
+    ledger::{self, Books, ForecastRow, LedgerFault},
 };
 
 /// How many days back a forecast looks: eight weeks.
@@ -65,7 +64,7 @@ impl Known {
     /// Reads it, if what is known is old.
     pub(crate) fn renew(
         &mut self,
-        from: &Connection,
+        from: Books<'_>,
         park: &Park,
         now: UnixMs,
     ) -> Result<(), LedgerFault> {
@@ -136,7 +135,7 @@ fn made_by<'r>(
 
 /// What is expected of today.
 pub(crate) fn expect(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     known: &Known,
     now: Now,
@@ -191,7 +190,7 @@ pub(crate) fn told(expected: &Expected, error_percent: Option<f64>) -> Forecast 
 const CHANNELS_MAX: usize = 20;
 
 /// What history says of today, without the forecast.
-pub(crate) fn past(from: &Connection, park: &Park, now: UnixMs) -> Result<Past, LedgerFault> {
+pub(crate) fn past(from: Books<'_>, park: &Park, now: UnixMs) -> Result<Past, LedgerFault> {
     let today = park.business_day(now);
     let (begin, end) = minutes_of(park, today);
     let channels = ledger::day_sums(from, FlowBy::Channel, begin, end)?;
@@ -212,7 +211,7 @@ pub(crate) fn past(from: &Connection, park: &Park, now: UnixMs) -> Result<Past, 
 }
 
 fn day_before(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     today: Day,
     minute: i64,
@@ -241,7 +240,7 @@ fn day_before(
 
 /// What is told of a forecast: today's as it was made last, an earlier day's as it was made first.
 pub(crate) fn report(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     known: &mut Known,
     day: Day,

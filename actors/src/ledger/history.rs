@@ -10,9 +10,11 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use rusqlite::Connection;
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::Day;
 
+use super::{LedgerFault, SqliteLedger};
 use crate::{
     api::{Expected, FlowBy},
     history::{Cells, Tally},
@@ -22,6 +24,29 @@ pub(crate) use self::read::{
     availability, day_sums, dwell, forecasts, minutes, oldest_minute, sum_of,
 };
 pub(super) use self::{counts::Counter, fill::fill_once, keep::write};
+
+/// The books as the history reads them: who holds this asks with the reads of this folder only.
+#[derive(Clone, Copy)]
+pub(crate) struct Books<'c>(&'c Connection);
+
+impl SqliteLedger {
+    /// Runs a read of the history once the books have what the journal has now. Blocks: never called
+    /// on an async thread.
+    pub(crate) fn read_history<T>(
+        &self,
+        work: impl FnOnce(Books<'_>) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        self.read_report(|from| work(Books(from)))
+    }
+
+    /// The same as the books have it, a few milliseconds behind the gates.
+    pub(crate) fn peek_history<T>(
+        &self,
+        work: impl FnOnce(Books<'_>) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        self.peek_report(|from| work(Books(from)))
+    }
+}
 
 /// What the keeper writes, once a minute and off every path.
 pub(crate) enum HistoryWrite {

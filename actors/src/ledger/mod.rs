@@ -26,7 +26,7 @@ use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
 pub(crate) use history::{
-    ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts, minutes,
+    Books, ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts, minutes,
     oldest_minute, sum_of,
 };
 pub(crate) use record::{

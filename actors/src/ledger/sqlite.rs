@@ -132,7 +132,7 @@ impl SqliteLedger {
 
     /// Runs a read for people's reports, once the books have what the journal has now: on a connection
     /// of its own, so that no device's fact waits behind a page.
-    pub(crate) fn read_report<T>(
+    pub(super) fn read_report<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
@@ -141,7 +141,7 @@ impl SqliteLedger {
     }
 
     /// The same as the books have it, a few milliseconds behind the gates.
-    pub(crate) fn peek_report<T>(
+    pub(super) fn peek_report<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
