@@ -54,6 +54,9 @@ pub struct Today {
     pub exits_per_min: u32,
     /// Persons in since the full hour.
     pub entries_this_hour: u32,
+    /// Persons out since the full hour.
+    #[serde(default)]
+    pub exits_this_hour: u32,
     /// Presentations refused.
     pub denied: u32,
     /// Refusals by reason.

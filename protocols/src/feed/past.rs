@@ -35,8 +35,20 @@ pub struct DayBefore {
     pub exits_by_now: u32,
     /// Entries of the clock hour that is running today, the whole of it.
     pub entries_this_hour: u32,
+    /// Exits of that clock hour, the whole of it.
+    #[serde(default)]
+    pub exits_this_hour: u32,
+    /// Entries of that clock hour until the same minute: the hour that runs today is not over.
+    #[serde(default)]
+    pub entries_this_hour_by_now: u32,
+    /// Exits of that clock hour until the same minute.
+    #[serde(default)]
+    pub exits_this_hour_by_now: u32,
     /// Entries in the same minute.
     pub entries_per_min: u32,
+    /// Exits in the same minute.
+    #[serde(default)]
+    pub exits_per_min: u32,
     /// Most persons in the site at one time.
     pub peak_in_site: u32,
     /// Entries per quarter hour from the start of the business day.
