@@ -267,3 +267,6 @@ pub(crate) fn report(
     let errors = known.errors(park, today.max(day), elapsed);
     Ok(ForecastReport { day, expected, error_percent: mean_error(&errors), errors })
 }
+
+#[cfg(test)]
+mod tests;
