@@ -152,8 +152,9 @@ test('open once: asked for with a reason, followed to its end, on record', { ski
     const told = await outcome(page);
     assert.match(told, /Done/);
     assert.match(told, /page test: a pram/);
-    await page.waitForSelector('.commands .command[data-state=done]');
-    assert.match(await text(page, '.commands .command'), /Open once.*Done.*page test: a pram/s);
+    const kept = page.locator('.commands .command[data-state=done]', { hasText: 'page test: a pram' }).first();
+    await kept.waitFor();
+    assert.match(await kept.innerText(), /Open once.*Done.*page test: a pram/s);
     await page.waitForSelector('.events .event');
     const rows = (await api(`/api/v1/devices/${lane.id}/commands`)).body.commands;
     assert.equal(rows[0].reason, 'page test: a pram');
