@@ -8,6 +8,8 @@
 mod books;
 mod history;
 mod journal;
+mod log;
+mod old_journal;
 mod record;
 mod sqlite;
 mod view;
