@@ -111,6 +111,22 @@ async fn the_feed_tells_by_which_channel_today_was_sold() {
 }
 
 #[tokio::test]
+async fn the_feed_counts_who_came_and_left_since_the_full_hour() {
+    let server = Server::start().await;
+    let hour = |state: &Value| state["at"].as_i64().expect("a moment") / 3_600_000;
+    let before = server.until("a state", |state| state["at"].is_i64()).await;
+    a_morning(&server).await;
+    let told = server.until("the exit", |state| state["today"]["exits"] == 1).await;
+    let counted = ["entries", "exits"]
+        .map(|what| (&told["today"][what], &told["today"][format!("{what}_this_hour")]));
+    // A full hour may have struck in between: it begins anew, and never says more than the day.
+    for (day, since) in counted {
+        assert!(since.as_u64() <= day.as_u64(), "{told}");
+        assert!(hour(&before) != hour(&told) || since == day, "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_told() {
     let server = Server::start().await;
     for (query, status, word) in [

@@ -222,17 +222,24 @@ fn day_before(
     // The same time of day is so many minutes after the turn.
     let at = |minute: i64| (then + minute - begin).clamp(then, end);
     let (hour, next_hour) = hour_of(park.calendar(), minute);
-    let by_now = ledger::sum_of(from, then, at(minute + 1))?;
     if shape.total() == 0 {
         return Ok(None);
     }
+    let by_now = ledger::sum_of(from, then, at(minute + 1))?;
+    let whole_hour = ledger::sum_of(from, at(hour), at(next_hour))?;
+    let hour_by_now = ledger::sum_of(from, at(hour), at(minute + 1))?;
+    let this_minute = ledger::sum_of(from, at(minute), at(minute + 1))?;
     Ok(Some(DayBefore {
         date: day.to_string(),
         entries: shape.total(),
         entries_by_now: by_now.entered,
         exits_by_now: by_now.gone,
-        entries_this_hour: ledger::sum_of(from, at(hour), at(next_hour))?.entered,
-        entries_per_min: ledger::sum_of(from, at(minute), at(minute + 1))?.entered,
+        entries_this_hour: whole_hour.entered,
+        exits_this_hour: whole_hour.gone,
+        entries_this_hour_by_now: hour_by_now.entered,
+        exits_this_hour_by_now: hour_by_now.gone,
+        entries_per_min: this_minute.entered,
+        exits_per_min: this_minute.gone,
         peak_in_site: shape.peak(),
         curve: shape.entries,
     }))
@@ -259,3 +266,6 @@ pub(crate) fn report(
     let errors = known.errors(park, today.max(day), elapsed);
     Ok(ForecastReport { day, expected, error_percent: mean_error(&errors), errors })
 }
+
+#[cfg(test)]
+mod tests;
