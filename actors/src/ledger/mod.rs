@@ -25,6 +25,8 @@ use shanmen_protocols::{
 use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
+#[cfg(test)]
+pub(crate) use history::MadeUpBooks;
 pub(crate) use history::{
     Books, ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts, minutes,
     oldest_minute, sum_of,

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::{self, Clock, Stopwatch},
     ledger::{
-        self, After, AnswerTo, DeviceRow, Entry, FirstWord, Journaled, Ledger as _, LedgerFault,
+        self, After, Answer, Asker, DeviceRow, Entry, Journaled, Ledger as _, LedgerFault,
         SqliteLedger,
     },
     link::{Downlink, Qos},
@@ -119,14 +119,23 @@ async fn append(ledger: &SqliteLedger, record: Journaled) -> Made<f64> {
         return Ok(watch.seconds());
     };
     let answer = Arc::clone(&decided.scan.answer);
-    let ((told, telling), (asker, answered)) = (oneshot::channel(), oneshot::channel());
-    // Who waits for it is there until it comes.
-    let first: FirstWord = Box::new(move |_| told.send(watch.seconds()).unwrap_or_default());
-    let after = After::Answer(AnswerTo { first: Some(first), asker }, answer);
+    let (told, telling) = oneshot::channel();
+    let after = After::Answer(Box::new(Lane { told, watch }), answer);
     let entry = Entry { record: Journaled::Decided(decided), after };
     ledger.append(entry).map_err(|_| LedgerFault::Full)?;
-    answered.await??;
-    Ok(telling.await?)
+    Ok(telling.await??)
+}
+
+/// A lane: the thread that commits its answer tells it.
+struct Lane {
+    told: oneshot::Sender<Result<f64, LedgerFault>>,
+    watch: Stopwatch,
+}
+
+impl Asker for Lane {
+    fn answer(self: Box<Self>, result: Result<Arc<Answer>, LedgerFault>) -> bool {
+        self.told.send(result.map(|_| self.watch.seconds())).is_ok()
+    }
 }
 
 /// What a device has to know to hear its decisions, and one to send it.
@@ -149,7 +158,7 @@ impl Running {
         let known = self.shared.registry.get(id.as_str()).ok_or("an unknown device")?;
         let secret = Uuid::new_v4().to_string();
         let digest = *blake3::hash(secret.as_bytes()).as_bytes();
-        self.shared.registry.put(DeviceRow { secret: Some(digest), ..known.row() });
+        self.shared.registry.put(DeviceRow { secret: Some(digest), ..(*known.row()).clone() });
         let answer = filled(1)?.decide(0, Some(id_of(0))).ok_or("no answer")?;
         let grant = serde_json::to_vec(&Down::Decision(self.shared.decision(&answer)))?;
         let (topic, (_, port)) = (topic::down(&self.site, id), self.plane.broker_address());

@@ -1,6 +1,7 @@
 //! What is told of last week, against made-up minutes in the books.
 
 use super::*;
+use crate::ledger::MadeUpBooks;
 
 const DAY_MIN: i64 = 24 * 60;
 /// A business day that turns at midnight UTC.
@@ -15,22 +16,16 @@ fn park() -> Park {
 }
 
 /// Books with persons in and out at times of day, `(hour, minute, in, out)`, a week ago.
-fn a_week_ago(rows: &[(i64, i64, u32, u32)]) -> Connection {
-    let books = Connection::open_in_memory().unwrap();
-    // The step of the schema adds a column to these two, which the history does not read.
-    books.execute_batch("CREATE TABLE tickets (id); CREATE TABLE orders (id);").unwrap();
-    books.execute_batch(include_str!("../../ledger/schema/0005.sql")).unwrap();
-    for (hour, minute, entered, gone) in rows {
-        let at = (TODAY - 7) * DAY_MIN + hour * 60 + minute;
-        let sql = "INSERT INTO flow_minutes VALUES (0, ?, '', ?, ?, 0, 0, 0, 0, 0)";
-        books.execute(sql, (at, entered, gone)).unwrap();
-    }
-    books
+fn a_week_ago(rows: &[(i64, i64, u32, u32)]) -> MadeUpBooks {
+    let at = |hour: i64, minute: i64| (TODAY - 7) * DAY_MIN + hour * 60 + minute;
+    MadeUpBooks::new(
+        rows.iter().map(|&(hour, minute, entered, gone)| (at(hour, minute), entered, gone)),
+    )
 }
 
-fn last_week(books: &Connection, hour: i64, minute: i64) -> Option<DayBefore> {
+fn last_week(books: &MadeUpBooks, hour: i64, minute: i64) -> Option<DayBefore> {
     let now = moment_of(TODAY * DAY_MIN + hour * 60 + minute).plus_ms(30_000);
-    past(books, &park(), now).unwrap().last_week
+    past(books.books(), &park(), now).unwrap().last_week
 }
 
 #[test]
