@@ -194,3 +194,132 @@ pub(super) fn decode(body: &[u8]) -> Result<Journaled, LedgerFault> {
         _ => Err(LedgerFault::Refused("of an unknown version".into())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use shanmen_protocols::ids::{DeviceId, Epoch};
+
+    use super::*;
+    use crate::ledger::EventRow;
+
+    const AT: UnixMs = UnixMs(1_790_000_000_000);
+
+    fn fact(seq: u64) -> Journaled {
+        Journaled::Event(Box::new(EventRow {
+            device: DeviceId::new("n1").unwrap(),
+            epoch: Epoch::new("e").unwrap(),
+            seq,
+            at: AT,
+            received_at: AT,
+            kind: "boot".into(),
+            body: "{}".into(),
+            gap: None,
+        }))
+    }
+
+    fn seq_of(record: &Journaled) -> u64 {
+        let Journaled::Event(row) = record else { panic!("not a fact") };
+        row.seq
+    }
+
+    fn commit(log: &mut Log, seqs: std::ops::Range<u64>) -> i64 {
+        let facts: Vec<_> = seqs.map(fact).collect();
+        log.commit(facts.iter(), AT).unwrap()
+    }
+
+    /// What a start reads, as number and fact.
+    fn reopened(folder: &Path, has: i64) -> (Log, Vec<(i64, u64)>) {
+        let mut found = Vec::new();
+        let log = Log::open(folder.to_owned(), has, |n, at, body| {
+            assert_eq!(at, AT);
+            found.push((n, seq_of(&decode(body)?)));
+            Ok(())
+        });
+        (log.unwrap(), found)
+    }
+
+    #[test]
+    fn what_was_committed_is_there_after_a_crash_and_what_the_books_have_is_not_told_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, found) = reopened(folder.path(), 0);
+        assert_eq!((log.newest(), found), (0, vec![]));
+        assert_eq!((commit(&mut log, 10..12), commit(&mut log, 12..13)), (1, 3));
+        drop(log);
+        let (mut log, found) = reopened(folder.path(), 1);
+        assert_eq!((log.newest(), found), (3, vec![(2, 11), (3, 12)]));
+        assert_eq!(commit(&mut log, 13..14), 4);
+    }
+
+    #[test]
+    fn a_new_log_beside_old_books_goes_on_with_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = reopened(folder.path(), 500);
+        assert_eq!(commit(&mut log, 1..3), 501);
+        drop(log);
+        assert_eq!(reopened(folder.path(), 500).1, vec![(501, 1), (502, 2)]);
+    }
+
+    #[test]
+    fn a_group_that_failed_is_written_again_and_nothing_of_it_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = reopened(folder.path(), 0);
+        commit(&mut log, 1..4);
+        // As after an error at the very end: two of three records had reached the disk.
+        log.next = 2;
+        log.wal = None;
+        assert_eq!(commit(&mut log, 2..6), 2);
+        assert_eq!(commit(&mut log, 6..7), 6);
+        drop(log);
+        let (_, found) = reopened(folder.path(), 0);
+        assert_eq!(found, vec![(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]);
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_off_and_a_hole_in_the_middle_keeps_the_program_from_starting() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = reopened(folder.path(), 0);
+        for seq in 1..5 {
+            commit(&mut log, seq..seq + 1);
+        }
+        drop(log);
+        let file = folder.path().join("00000000000000000001.wal");
+        let bytes = std::fs::read(&file).unwrap();
+        let last = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        let open = || std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        open().write_all_at(&[0xff], last).unwrap();
+        let (log, found) = reopened(folder.path(), 0);
+        assert_eq!(found, vec![(1, 1), (2, 2), (3, 3)]);
+        drop(log);
+        open().write_all_at(&[0xff], 70).unwrap();
+        let told = Log::open(folder.path().to_owned(), 0, |_, _, _| Ok(())).err().unwrap();
+        assert!(told.to_string().contains("is damaged"), "{told}");
+    }
+
+    #[test]
+    fn segments_that_the_books_have_go_and_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = reopened(folder.path(), 1_000);
+        let long = Journaled::Event(Box::new(EventRow {
+            body: "x".repeat(3 * 1024 * 1024),
+            ..match fact(1) {
+                Journaled::Event(row) => *row,
+                _ => panic!("not a fact"),
+            }
+        }));
+        let files = || std::fs::read_dir(folder.path()).unwrap().count();
+        for _ in 0..25 {
+            log.commit([&long].into_iter(), AT).unwrap();
+        }
+        let before = files();
+        log.cut(1_005).unwrap();
+        assert_eq!(files(), before, "a segment holds about ten of these");
+        log.cut(1_015).unwrap();
+        assert_eq!(files(), before - 1);
+        commit(&mut log, 7..8);
+        drop(log);
+        let (_, found) = reopened(folder.path(), 1_025);
+        assert_eq!(found, vec![(1_026, 7)]);
+    }
+}

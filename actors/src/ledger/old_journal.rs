@@ -46,3 +46,32 @@ pub(super) fn remove(folder: &Path) -> Result<(), LedgerFault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_books_do_not_have_is_read_in_order_and_then_the_files_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Connection::open(folder.path().join(FILES[0])).unwrap();
+        journal
+            .execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 CREATE TABLE journal (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, record BLOB NOT NULL);
+                 INSERT INTO journal VALUES (7, 70, x''), (8, 80, x'01'), (9, 90, x'02');",
+            )
+            .unwrap();
+        drop(journal);
+        let mut found = Vec::new();
+        let mut take = |n, at: UnixMs, record: &[u8]| {
+            found.push((n, at.0, record.to_vec()));
+            Ok(())
+        };
+        read(folder.path(), 6, &mut take).unwrap();
+        remove(folder.path()).unwrap();
+        read(folder.path(), 6, &mut take).unwrap();
+        assert_eq!(found, vec![(8, 80, vec![1]), (9, 90, vec![2])]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
