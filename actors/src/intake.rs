@@ -135,10 +135,7 @@ impl Intake {
         };
         let decision = refusal(id, reason, shared.lang);
         let down: Arc<str> = Arc::from(topic::down(&self.site, &device));
-        let shared = Arc::clone(shared);
-        tokio::spawn(async move {
-            shared.send(&down, &Down::Decision(decision), qos, ttl).await;
-        });
+        shared.post(&down, Down::Decision(decision), qos, ttl);
     }
 
     fn stranger(&self, uplink: Uplink<'_>, payload: &[u8], now: UnixMs) {

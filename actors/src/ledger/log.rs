@@ -301,7 +301,7 @@ mod tests {
     fn segments_that_the_books_have_go_and_the_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         let (mut log, _) = reopened(folder.path(), 1_000);
-        let long = Journaled::Event(Box::new(EventRow {
+        let megabytes = Journaled::Event(Box::new(EventRow {
             body: "x".repeat(3 * 1024 * 1024),
             ..match fact(1) {
                 Journaled::Event(row) => *row,
@@ -310,7 +310,7 @@ mod tests {
         }));
         let files = || std::fs::read_dir(folder.path()).unwrap().count();
         for _ in 0..25 {
-            log.commit([&long].into_iter(), AT).unwrap();
+            log.commit([&megabytes].into_iter(), AT).unwrap();
         }
         let before = files();
         log.cut(1_005).unwrap();

@@ -1,8 +1,8 @@
 //! The ledger: what happened, durable before anybody is told.
 //!
 //! A trait, so that another database can follow; all SQL is in this folder. What happens at the
-//! gates goes through one bounded queue to the journal, whose writer commits in groups: one flush
-//! serves all that arrived meanwhile. The books, which people ask, take the journal over soon
+//! gates goes through one bounded queue to the journal, a log whose writer commits in groups: one
+//! flush serves all that arrived meanwhile. The books, which people ask, take the journal over soon
 //! after; a read first waits until they have what the journal has.
 
 mod books;

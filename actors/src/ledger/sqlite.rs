@@ -33,7 +33,7 @@ const DIRECT_QUEUE_MAX: usize = 1_024;
 /// How many bulk writes may wait.
 const BULK_QUEUE_MAX: usize = 2;
 /// How often the logs are checkpointed.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(1000);
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// With so many pages of 4 KiB the books' log is begun anew. One that does not grow any more is
 /// written over: its flush then waits for no other file's blocks.
 const BOOKS_LOG_PAGES: i64 = 64 * 1024;

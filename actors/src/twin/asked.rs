@@ -113,10 +113,7 @@ impl Twin {
     }
 
     fn respond(&self, response: Response) {
-        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
-        actix::spawn(async move {
-            shared.send(&down, &Down::Response(response), Qos::One, RESPONSE_TTL).await;
-        });
+        self.shared.post(&self.down, Down::Response(response), Qos::One, RESPONSE_TTL);
     }
 
     fn forget(&mut self) {

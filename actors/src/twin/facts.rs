@@ -138,8 +138,7 @@ impl Twin {
         }
         let upto = numbers.upto();
         self.core.device.live().acked = upto;
-        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
-        actix::spawn(async move { shared.acknowledge(&down, epoch, upto).await });
+        self.shared.acknowledge(&self.down, epoch, upto);
     }
 
     /// A fact as it is kept: without the plain credential, and with the operator's name in place of

@@ -298,8 +298,7 @@ impl Twin {
     }
 
     fn send(&self, to: Reply, decision: Decision) {
-        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
-        actix::spawn(async move { shared.reply(&down, to, decision).await });
+        self.shared.reply(&self.down, to, decision);
     }
 
     /// A message failed half way: the twin begins anew. What it knows of answers and facts is kept,

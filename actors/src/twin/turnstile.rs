@@ -6,14 +6,15 @@ use std::{
     time::Duration,
 };
 
-use actix::Addr;
+use actix::{Addr, prelude::SendError};
 use shanmen_protocols::{
-    device::{DecisionResult, LaneMode, Scan},
+    device::{DecisionResult, Down, LaneMode, Scan},
     ids::ScanId,
     reason::Reason,
     time::UnixMs,
 };
 use shanmen_rules::{LaneState, Person, Presentation};
+use tokio::runtime::Handle;
 
 use super::{
     Back, Reply, Shared, Twin, Way,
@@ -215,8 +216,18 @@ impl Told {
         // Made first: should it fail, nothing has been told, and the twin tells it.
         let decision = self.shared.decision(answer);
         if way.take_first() {
-            self.shared.send_at_once(&self.down, decision, way);
+            self.shared.post(&self.down, Down::Decision(decision), way.qos, way.ttl);
             self.shared.measured(&self.latencies, answer.result, self.watch);
+        }
+    }
+
+    fn tell_twin(&self, result: Result<Arc<Answer>, Reason>) {
+        let back = Back::Answered(self.scan, result, self.watch);
+        if let Err(SendError::Full(back)) = self.twin.try_send(back)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let twin = self.twin.clone();
+            runtime.spawn(async move { tell(&twin, back).await });
         }
     }
 }
@@ -239,8 +250,7 @@ impl Asker for Told {
             LedgerFault::Full => Reason::Busy,
             LedgerFault::Refused(_) | LedgerFault::Broken(_) => Reason::Internal,
         });
-        // One for each scan that is on its way, and those are bounded.
-        self.twin.do_send(Back::Answered(self.scan, result, self.watch));
+        self.tell_twin(result);
         self.twin.connected()
     }
 }
@@ -248,7 +258,7 @@ impl Asker for Told {
 impl Drop for Told {
     fn drop(&mut self) {
         if !self.done {
-            self.twin.do_send(Back::Answered(self.scan, Err(Reason::Internal), self.watch));
+            self.tell_twin(Err(Reason::Internal));
         }
     }
 }

@@ -181,10 +181,10 @@ impl Shared {
     }
 
     /// Sends a decision to whoever waits for it.
-    pub(crate) async fn reply(&self, down: &Arc<str>, to: Reply, decision: Decision) {
+    pub(crate) fn reply(self: &Arc<Self>, down: &Arc<str>, to: Reply, decision: Decision) {
         match to {
             Reply::Down(way) if way.take() => {
-                self.send(down, &Down::Decision(decision), way.qos, way.ttl).await;
+                self.post(down, Down::Decision(decision), way.qos, way.ttl);
             }
             Reply::Down(_) => {}
             Reply::Caller(caller) => {
@@ -211,13 +211,10 @@ impl Shared {
         self.flow.tell(Fact::DecidedIn(watch.micros()));
     }
 
-    /// Sends a decision from a thread that must not wait: what does not leave at once goes on
-    /// beside it.
-    pub(super) fn send_at_once(self: &Arc<Self>, down: &Arc<str>, decision: Decision, way: &Way) {
-        let (shared, down, qos, ttl) = (Arc::clone(self), Arc::clone(down), way.qos, way.ttl);
-        let mut sending = Box::pin(async move {
-            shared.send(&down, &Down::Decision(decision), qos, ttl).await;
-        });
+    /// Sends a downlink without waiting: what does not leave at once goes on beside the caller.
+    pub(crate) fn post(self: &Arc<Self>, down: &Arc<str>, message: Down, qos: Qos, ttl: Duration) {
+        let (shared, down) = (Arc::clone(self), Arc::clone(down));
+        let mut sending = Box::pin(async move { shared.send(&down, &message, qos, ttl).await });
         if (&mut sending).now_or_never().is_none() {
             tokio::spawn(sending);
         }
@@ -245,9 +242,8 @@ impl Shared {
     }
 
     /// Sends an acknowledgement.
-    pub(crate) async fn acknowledge(&self, down: &Arc<str>, epoch: Epoch, upto: u64) {
-        let ack = Down::EventAck(EventAck { epoch, upto });
-        self.send(down, &ack, Qos::One, ACK_TTL).await;
+    pub(crate) fn acknowledge(self: &Arc<Self>, down: &Arc<str>, epoch: Epoch, upto: u64) {
+        self.post(down, Down::EventAck(EventAck { epoch, upto }), Qos::One, ACK_TTL);
     }
 
     /// Brings a passage to the ledger: by its grant, by its ticket, or by nobody known.
