@@ -149,7 +149,8 @@ pub async fn run(
     let mut differences = Vec::new();
     for _ in 0..ASKED_MAX {
         let after = counter.target.snapshot().await?;
-        differences = compare(&counts, &before, &after, counter.target.own_park, 0);
+        let own = counter.target.own_park.then_some(counter.lanes.len());
+        differences = compare(&counts, &before, &after, own, 0);
         if differences.is_empty() {
             break;
         }

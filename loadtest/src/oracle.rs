@@ -98,8 +98,8 @@ struct Ticket {
     unheard: u16,
     /// An answer did not come in time once: the server may have reserved what nobody took.
     doubtful: bool,
-    /// Its last visitor did not walk on purpose.
-    lingered: bool,
+    /// Of its persons, those who were to have come in by now.
+    due: u16,
     /// Two present it at once.
     race: bool,
     /// Given up.
@@ -185,7 +185,11 @@ impl Oracle {
             let known = &mut self.tickets[ticket];
             known.shown = true;
             known.unsettled += 1;
-            known.lingered = matches!(visit, Visit::Linger(_));
+            known.due = match visit {
+                Visit::Part(_, some) => known.due.max(known.entered.saturating_add(some)),
+                Visit::Linger(_) => known.due,
+                _ => known.persons,
+            };
             known.race |= matches!(visit, Visit::Race(_));
         }
         self.note(at, visit, What::Presented(at.tries));
@@ -340,17 +344,19 @@ impl Oracle {
         self.trail.note(at.lane, self.clock.ns(), visit, what);
     }
 
-    /// What can only be said when all is over: everybody with a right to was let in.
+    /// What can only be said when all is over: everybody with a right to was let in, of a group as
+    /// many as came.
     pub fn finish(&mut self) {
         for number in 0..self.tickets.len() {
             let known = self.tickets[number];
             let open = known.holding > 0 || known.unsettled > 0;
-            let out = known.entered == 0 && !known.lingered;
+            let out = known.entered < known.due;
             if known.shown && !known.given_up && (open || out) {
                 let race = if known.race { " in a race" } else { "" };
                 let what = format!(
-                    "ticket {number}{race}: {} of {} let in, {} still granted, {} visits not ended",
-                    known.entered, known.persons, known.holding, known.unsettled
+                    "ticket {number}{race}: {} let in, {} of {} came, {} still granted, {} visits \
+                     not ended",
+                    known.entered, known.due, known.persons, known.holding, known.unsettled
                 );
                 self.breaks_at(At::lane(usize::MAX), Visit::Enter(number), what);
             }

@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 /// The site.
 pub const SITE: &str = "loadtest";
 
+/// The only area, and so the root.
+pub const AREA: &str = "park";
+
 /// Gates, at most; each has its share of the lanes.
 pub const GATES_MAX: usize = 10;
 
@@ -21,6 +24,11 @@ pub const CLASSES: [&str; 6] = ["adult", "child", "senior", "student", "group", 
 /// The id of gate number `n`.
 pub fn gate_id(n: usize) -> String {
     format!("g{n:02}")
+}
+
+/// The ids of all gates of a park with so many lanes.
+pub fn gates_of(lanes: usize) -> impl Iterator<Item = String> {
+    (0..lanes.min(GATES_MAX)).map(gate_id)
 }
 
 /// The id of lane number `n`, which is its device's too.
@@ -76,13 +84,13 @@ pub fn config(size: &Size, unix_s: u64) -> String {
         "# Written by shanmen-loadtest.\n\n[site]\nid = \"{SITE}\"\n\
          name = {{ zh = \"压力测试\", en = \"Load test\" }}\ntimezone = \"{}\"\n\n\
          [dashboards]\nviewers_max = {}\n\n\
-         [[areas]]\nid = \"park\"\ncapacity = {{ instant = 50000000, daily = 50000000 }}\n",
+         [[areas]]\nid = \"{AREA}\"\ncapacity = {{ instant = 50000000, daily = 50000000 }}\n",
         noon_zone(unix_s),
         size.viewers.max(VIEWERS_MIN)
     );
-    for gate in 0..size.lanes.min(GATES_MAX) {
+    for gate in gates_of(size.lanes) {
         // Writing to a string cannot fail.
-        write!(text, "\n[[gates]]\nid = \"{}\"\nto = \"park\"\n", gate_id(gate)).ok();
+        write!(text, "\n[[gates]]\nid = \"{gate}\"\nto = \"{AREA}\"\n").ok();
     }
     let turnstiles = (0..size.lanes).map(|lane| (lane_id(lane), gate_of(lane)));
     let hands = size.hands.iter().enumerate().map(|(n, gate)| (hand_id(n), *gate));
@@ -99,7 +107,7 @@ pub fn config(size: &Size, unix_s: u64) -> String {
         write!(
             text,
             "\n[[products]]\nid = \"{}\"\nclass = \"{class}\"\nvalidity = {{ kind = \"visit_date\" }}\n\
-             {more}[[products.entitlements]]\nareas = [\"park\"]\nuses = 1\n",
+             {more}[[products.entitlements]]\nareas = [\"{AREA}\"]\nuses = 1\n",
             product_of(n)
         )
         .ok();

@@ -189,3 +189,25 @@ fn the_server_may_let_in_whom_a_lane_alone_has_let_in_and_not_reported() {
     visit(&mut oracle, LANE, Visit::Used(4), grant());
     assert!(oracle.broken().0 > 0, "by now it knows");
 }
+
+#[test]
+fn a_group_of_which_some_never_came_in_is_told_at_the_end() {
+    let mut oracle = oracle();
+    let granted = grant_for(8);
+    let at = oracle.present(LANE, Visit::Enter(10));
+    assert_eq!(oracle.answered(LANE, at, granted), Next::Walk(8));
+    // The lane says that only five went through, and the ledger has it so.
+    oracle.ended(LANE, at, granted, Ended { outcome: Some(Outcome::Partial), passed: 5 });
+    oracle.acknowledged(LANE, at, 0, (granted.by, 5));
+    assert_eq!(oracle.broken().0, 0);
+    oracle.finish();
+    let (broken, words) = oracle.broken();
+    assert_eq!(broken, 1);
+    assert!(words[0].what.contains("5 let in, 8 of 8 came"), "{}", words[0].what);
+}
+
+#[test]
+fn the_rest_of_a_group_that_did_not_come_is_not_missed() {
+    assert_eq!(after(&[(Visit::Part(10, 3), grant_for(8))]), 0);
+    assert_eq!(after(&[(Visit::Linger(1), grant())]), 0);
+}
