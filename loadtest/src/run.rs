@@ -95,6 +95,7 @@ pub async fn run(
         queue_longest: fleet.queue().longest,
         echo_lost: echo.as_ref().map_or(0, |echo| echo.fleet.lost()),
         server: ran.server_used,
+        server_threads: ran.server_threads,
         fleet: ran.fleet_used,
         told: told(&told_after, &told_before),
         devices,
@@ -115,7 +116,8 @@ pub async fn run(
     Ok(outcome.broken == 0)
 }
 
-fn told(after: &Reading, before: &Reading) -> Told {
+/// What the server says of itself between two readings.
+pub(crate) fn told(after: &Reading, before: &Reading) -> Told {
     let of = |name| after.histogram(before, name);
     Told {
         commit_s: of("shanmen_ledger_commit_seconds"),

@@ -15,6 +15,7 @@ use crate::{
     preload::Preloaded,
     scenario::Scenario,
     series::Tick,
+    usage::ThreadUsed,
     viewers::Viewed,
 };
 
@@ -79,6 +80,8 @@ pub struct Outcome {
     pub echo_lost: u64,
     /// What the server used in the measured rounds.
     pub server: Option<Used>,
+    /// Of it, the threads by their names.
+    pub server_threads: Vec<ThreadUsed>,
     /// What this process (the fleet) used in the measured rounds.
     pub fleet: Option<Used>,
     /// What the server says of itself.

@@ -13,7 +13,7 @@ use crate::{
     kiosks::Sales,
     plan::Plan,
     series::{Series, Tick},
-    usage,
+    usage::{self, ThreadUsed},
 };
 
 /// What came of all rounds.
@@ -23,6 +23,7 @@ pub(super) struct Ran {
     pub(super) segments: Vec<SegmentLine>,
     pub(super) server_used: Option<Used>,
     pub(super) fleet_used: Option<Used>,
+    pub(super) server_threads: Vec<ThreadUsed>,
     pub(super) suffered: Vec<Suffered>,
     pub(super) series: Vec<Tick>,
     pub(super) sales: Sales,
@@ -51,6 +52,7 @@ impl<'a> Rounds<'a> {
             segments: Vec::new(),
             server_used: None,
             fleet_used: None,
+            server_threads: Vec::new(),
             suffered: Vec::new(),
             series: Vec::new(),
             sales: Sales::default(),
@@ -99,6 +101,7 @@ impl<'a> Rounds<'a> {
         let pid = std::sync::Arc::clone(&self.world.running.pid);
         let start_ns = segment.soon();
         let used_before = (usage::of(pid.load(Relaxed)), own());
+        let threads_before = usage::threads(pid.load(Relaxed));
         let series = Series::start(clock, start_ns, &fleet, &self.world.target, &pid);
         let play = (segment.number == 1)
             .then(|| Play::begin(clock, start_ns, &self.options.scenario, self.world));
@@ -115,6 +118,8 @@ impl<'a> Rounds<'a> {
         if let Err(error) = quiet {
             fleet.oracle().breaks(error.to_string());
         }
+        let threads = usage::threads_between(&threads_before, &usage::threads(pid.load(Relaxed)));
+        usage::threads_add(&mut self.ran.server_threads, threads);
         let used_before = (pid.load(Relaxed), used_before.0, used_before.1);
         let (round, line, used) = segment.visited(&fleet, start_ns, used_before);
         self.ran.visitors.add(&round);
