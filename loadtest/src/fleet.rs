@@ -287,6 +287,14 @@ impl Fleet {
         }
     }
 
+    /// How often the connection of a turnstile has failed or ended so far; 0 for a handheld.
+    pub fn disconnects(&self, lane: usize) -> u64 {
+        match &self.lanes[lane].worker {
+            Worker::Turnstile { handle, .. } => handle.stats().disconnects,
+            Worker::Hand(_) => 0,
+        }
+    }
+
     /// Waits until the device of a lane is accepted and in reach.
     pub async fn back(&self, lane: usize) -> anyhow::Result<()> {
         match &self.lanes[lane].worker {
