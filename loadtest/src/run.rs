@@ -15,7 +15,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    bench::Bench,
+    bench::{Bench, EchoBench},
     outcome::{Limits, Options, Outcome, Told},
     play::Suffered,
     segment::{SegmentLine, Used},
@@ -174,7 +174,7 @@ pub async fn echo(
 }
 
 /// The rounds of an echo, with a process of their own.
-pub async fn echoes(
+async fn echoes(
     options: &Options,
     responder: Responder,
 ) -> anyhow::Result<(Round, Vec<SegmentLine>, u64, Form)> {
@@ -182,8 +182,7 @@ pub async fn echoes(
     limits::enough(options.scenario.lanes)?;
     let shutdown = CancellationToken::new();
     let _stops = shutdown.clone().drop_guard();
-    // A signed code is about this long.
-    let sample = "S".repeat(sizes::CODE_BYTES);
+    let sample = sizes::sample();
     let echo = Echo::start(clock, options, responder, &sample, &shutdown).await?;
     let mut all = Round::default();
     let mut lines = Vec::new();
