@@ -127,8 +127,8 @@ pub async fn run(
     let codes = target.issue(0, &plan.tickets).await.context("the tickets were not issued")?;
     let clock = Clock::start();
     let mut oracle = Oracle::new(clock);
-    for (n, persons) in plan.tickets.iter().enumerate() {
-        oracle.add(*persons, class_of(n, *persons));
+    for (n, sold) in plan.tickets.iter().enumerate() {
+        oracle.add(sold.persons, class_of(n, *sold));
     }
     let lanes = target.lanes(options.gates).await?;
     let counter = Arc::new(Counter {

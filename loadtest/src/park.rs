@@ -18,8 +18,31 @@ const GROUP: u8 = 4;
 /// The class of what kiosks sell.
 pub const KIOSK: u8 = 5;
 
-/// The classes of the products: four for one person, one for groups, one of the kiosks.
-pub const CLASSES: [&str; 6] = ["adult", "child", "senior", "student", "group", "pass"];
+/// The class of tickets on which one may leave and come in again, once.
+pub const RETURN: u8 = 6;
+
+/// The classes of the products: four for one person, one for groups, one of the kiosks, one for
+/// re-entries.
+pub const CLASSES: [&str; 7] = ["adult", "child", "senior", "student", "group", "pass", "military"];
+
+/// What a ticket is sold as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sold {
+    /// For so many persons.
+    pub persons: u16,
+    /// Whether one may leave and come in again on it.
+    pub returns: bool,
+}
+
+impl Sold {
+    /// For one person, who comes in once.
+    pub const ONE: Self = Self::group(1);
+
+    /// For so many persons, who come in once.
+    pub const fn group(persons: u16) -> Self {
+        Self { persons, returns: false }
+    }
+}
 
 /// The id of gate number `n`.
 pub fn gate_id(n: usize) -> String {
@@ -41,9 +64,13 @@ pub fn gate_of(n: usize) -> usize {
     n % GATES_MAX
 }
 
-/// The class of ticket number `n`, for so many persons.
-pub fn class_of(n: usize, persons: u16) -> u8 {
-    if persons > 1 { GROUP } else { u8::try_from(n % usize::from(GROUP)).unwrap_or(0) }
+/// The class of ticket number `n`.
+pub fn class_of(n: usize, sold: Sold) -> u8 {
+    match sold {
+        Sold { returns: true, .. } => RETURN,
+        Sold { persons: 2.., .. } => GROUP,
+        Sold { .. } => u8::try_from(n % usize::from(GROUP)).unwrap_or(0),
+    }
 }
 
 /// The product of a class.
@@ -104,10 +131,11 @@ pub fn config(size: &Size, unix_s: u64) -> String {
             KIOSK => "price = 6000\n",
             _ => "",
         };
+        let reentry = if n == RETURN { "reentry = { count = 1 }\n" } else { "" };
         write!(
             text,
             "\n[[products]]\nid = \"{}\"\nclass = \"{class}\"\nvalidity = {{ kind = \"visit_date\" }}\n\
-             {more}[[products.entitlements]]\nareas = [\"{AREA}\"]\nuses = 1\n",
+             {more}[[products.entitlements]]\nareas = [\"{AREA}\"]\nuses = 1\n{reentry}",
             product_of(n)
         )
         .ok();

@@ -158,11 +158,14 @@ fn verdict(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
     let (counts, allowed) = (&outcome.counts, outcome.allowances);
     writeln!(
         out,
-        "oracle        {} entries, {} exits, {} refusals, {} visits not as planned",
+        "oracle        {} entries ({} of them again on the same ticket), {} exits, {} refusals, {} \
+         visits not as planned; {} scans sent twice",
         counts.entries,
+        counts.reentries,
         counts.exits,
         counts.refusals(),
-        allowed.replaced
+        allowed.replaced,
+        outcome.twice
     )?;
     if allowed.alone > 0 {
         writeln!(
@@ -392,6 +395,7 @@ fn json_of(outcome: &Outcome) -> Value {
         "told": outcome.told,
         "devices": devices(&outcome.devices),
         "counts": outcome.counts,
+        "sent_twice": outcome.twice,
         "allowances": outcome.allowances,
         "came_again": outcome.recovered,
         "faults": outcome.suffered,

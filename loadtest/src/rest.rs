@@ -18,6 +18,7 @@ use crate::{
     limits,
     metrics::Reading,
     oracle,
+    park::Sold,
     plan::Visit,
     progress, report,
     run::{self, Stage, Told},
@@ -91,8 +92,8 @@ pub async fn run(trial: Trial, stage: Stage, out: &mut dyn Write) -> anyhow::Res
     let mib = |server: &Server| server.pid().and_then(usage::of).map_or(0.0, |usage| usage.rss_mib);
     let mut told = Rested { lanes: trial.lanes, ..Rested::default() };
     let most = usize::try_from(trial.scans)? * usize::try_from(BACK_TIMEOUT.as_secs())?;
-    let persons = vec![1; most.min(20_000)];
-    let codes = target.issue(0, &persons).await?;
+    let tickets = vec![Sold::ONE; most.min(20_000)];
+    let codes = target.issue(0, &tickets).await?;
     let before = target.snapshot().await?;
     told.server_empty_mib = mib(&server);
     progress::note(&format!("enrolling {} lanes", trial.lanes));
@@ -104,7 +105,7 @@ pub async fn run(trial: Trial, stage: Stage, out: &mut dyn Write) -> anyhow::Res
     let (own_before, begun_s) = (own(), seconds());
     let crew = Crew { turnstiles, hands: Vec::new(), walk: Duration::ZERO };
     let fleet = Fleet::start(clock, crew, &shutdown).await?;
-    fleet.add_tickets(codes, &persons);
+    fleet.add_tickets(codes, &tickets);
     told.connect_s = seconds() - begun_s;
     progress::note(&format!("all connected after {:.1} s; at rest", told.connect_s));
     let cpu = |server: &Server| server.pid().and_then(usage::of).map_or(0.0, |usage| usage.cpu_s);
@@ -120,7 +121,7 @@ pub async fn run(trial: Trial, stage: Stage, out: &mut dyn Write) -> anyhow::Res
     let ended = endings(&fleet);
     server.restart(trial.how).await?;
     told.server_ready_s = server.started_in.as_secs_f64();
-    told.storm = storm(clock, &fleet, &trial, (&ended, persons.len())).await?;
+    told.storm = storm(clock, &fleet, &trial, (&ended, tickets.len())).await?;
     told.server_after_mib = mib(&server);
     told.told = compared(&fleet, &target, (&server, &before)).await?;
     fleet.oracle().finish();
@@ -255,11 +256,14 @@ async fn compared(
 ) -> anyhow::Result<Told> {
     let mut target = target.clone();
     target.token = setup::login(&target.http, &server.login).await?;
-    let counts = fleet.oracle().counts().clone();
+    let (counts, unheard) = {
+        let oracle = fleet.oracle();
+        (oracle.counts().clone(), oracle.unanswered())
+    };
     let mut differences = Vec::new();
     for _ in 0..ASKED_MAX {
         let after = target.snapshot().await?;
-        differences = oracle::compare(&counts, before, &after, Some(fleet.turnstiles()), 0);
+        differences = oracle::compare(&counts, before, &after, Some(fleet.turnstiles()), unheard);
         if differences.is_empty() {
             break;
         }

@@ -100,6 +100,7 @@ pub async fn run(
         told: told(&told_after, &told_before),
         devices,
         counts: oracle.counts().clone(),
+        twice: oracle.twice(),
         allowances: oracle.allowances(),
         recovered: fleet.recovered(),
         suffered: ran.suffered,

@@ -12,6 +12,8 @@ use crate::park::{self, CLASSES, gate_id};
 pub struct Counts {
     /// Persons that came in.
     pub entries: u32,
+    /// Of these, those who came in again on the same ticket.
+    pub reentries: u32,
     /// Persons that left.
     pub exits: u32,
     /// Entries and exits by number of the gate.
@@ -73,6 +75,7 @@ pub fn compare(
     }
     faults.missing(before, after, own);
     faults.grown("entries", old.entries, new.entries, counts.entries);
+    faults.grown("reentries", old.reentries, new.reentries, counts.reentries);
     faults.grown("exits", old.exits, new.exits, counts.exits);
     faults.refused("denied", old.denied, new.denied, counts.refusals());
     let inside = i64::from(new.in_site) - i64::from(old.in_site);

@@ -42,9 +42,8 @@ impl Bench {
     /// Lets a plan's visitors come, and waits until all are through.
     pub async fn play(&self, options: &Options, plan: &Plan) -> anyhow::Result<Quantiles> {
         let segment = Segment { clock: self.clock, options, number: 1 };
-        let arrivals = plan.arrivals.iter().map(|arrival| (arrival.at_ns, arrival.visit));
         let fleet = &self.world.fleet;
-        segment.come(fleet, segment.soon(), arrivals.collect()).await?;
+        segment.come(fleet, segment.soon(), plan.arrivals.clone()).await?;
         if let Err(error) = fleet.quiet(PATIENCE).await {
             fleet.oracle().breaks(error.to_string());
         }

@@ -90,6 +90,8 @@ pub struct Outcome {
     pub devices: TurnstileStats,
     /// The oracle's count.
     pub counts: Counts,
+    /// Scans that were sent twice on purpose.
+    pub twice: u64,
     /// What was allowed.
     pub allowances: Allowances,
     /// From the first try until they were served, of those who had to come again.

@@ -11,7 +11,7 @@ use crate::{
     clock::{Clock, ns_of},
     figures::Round,
     kiosks::Sales,
-    plan::Plan,
+    plan::{Arrival, Plan},
     series::{Series, Tick},
     usage::{self, ThreadUsed},
 };
@@ -75,11 +75,11 @@ impl<'a> Rounds<'a> {
                 .arrivals
                 .iter()
                 .filter(|arrival| from <= arrival.at_ns && arrival.at_ns < until)
-                .map(|arrival| (arrival.at_ns - from, arrival.visit))
+                .map(|arrival| Arrival { at_ns: arrival.at_ns - from, ..*arrival })
                 .collect();
             let segment = Segment { clock: self.clock, options: self.options, number: n + 1 };
             if let Some(echo) = self.echo {
-                let moments = arrivals.iter().map(|&(at_ns, _)| at_ns).collect();
+                let moments = arrivals.iter().map(|arrival| arrival.at_ns).collect();
                 let (round, line) = segment.echo(&echo.fleet, echo.process.pid(), moments).await?;
                 if let Some(echoes) = &mut self.ran.echoes {
                     echoes.add(&round);
@@ -94,7 +94,7 @@ impl<'a> Rounds<'a> {
     async fn one(
         &mut self,
         segment: &Segment<'_>,
-        arrivals: Vec<(u64, crate::plan::Visit)>,
+        arrivals: Vec<Arrival>,
         last: bool,
     ) -> anyhow::Result<()> {
         let (clock, fleet) = (self.clock, std::sync::Arc::clone(&self.world.fleet));
