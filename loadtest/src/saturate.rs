@@ -105,9 +105,9 @@ pub async fn run(search: Search, stage: Stage, out: &mut dyn Write) -> anyhow::R
     Ok(server > 0.0 && broken == 0)
 }
 
-/// The same search for an echo; it begins where the server ended.
+/// The same search for an echo; it begins at twice what the server held.
 async fn echo(search: &Search, responder: Responder, server: f64) -> anyhow::Result<Found> {
-    let (mut hunt, mut tried) = (Hunt::from(server.max(search.from)), Vec::new());
+    let (mut hunt, mut tried) = (Hunt::from(2.0 * server.max(search.from)), Vec::new());
     let options = options(scenario(search, search.from));
     let bench = EchoBench::open(&options, responder).await?;
     while let Some(rate) = hunt.next() {
