@@ -94,6 +94,28 @@ fn actix_and_sql_stay_where_they_belong() {
 }
 
 #[test]
+fn sql_is_spoken_in_two_places() {
+    let homes = ["actors/src/ledger", "devices/src/storage", "tests"];
+    for path in all_sources() {
+        let inside = path.strip_prefix(root()).expect("a path of ours");
+        if homes.iter().any(|home| inside.starts_with(home)) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source");
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            assert!(
+                !code.contains("rusqlite"),
+                "{}:{}: the database is named in {} only",
+                inside.display(),
+                number + 1,
+                homes[..2].join(" and ")
+            );
+        }
+    }
+}
+
+#[test]
 fn every_source_file_says_what_it_is() {
     for path in all_sources() {
         let text = fs::read_to_string(&path).expect("a source");

@@ -21,7 +21,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use shanmen_actors::measure::{Kind, Measured, fill, mixed};
+use shanmen_actors::measure::{Kind, Measured, fill, mixed, scattered};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -202,12 +202,6 @@ fn filled(tickets: u64, leads: bool) -> Result<Measured, Box<dyn Error>> {
         }
     }
     Ok(measured)
-}
-
-/// Another order of `0..count`: neighbours come apart, each number comes once.
-fn scattered(n: u64, count: u64) -> u64 {
-    // A prime that does not divide a power of ten.
-    n * 611_953 % count
 }
 
 /// How long this thread ran since a moment, and how long it stood in line for a core.

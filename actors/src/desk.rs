@@ -1,40 +1,37 @@
 //! The desk: tickets issued, imported, shown and changed. Off the path of a scan: everything here
 //! may wait.
+//!
+//! Here a sale: its rows, its places, its answer to a retry, its codes. `rows.rs` makes the rows,
+//! `import.rs` takes over what others sold, `shown.rs` shows a ticket, `changes.rs` changes it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use shanmen_protocols::{
-    code::Claims,
-    device::CredentialKind,
-    ids::{Channel, TicketId},
-    time::UnixMs,
-};
-use shanmen_rules::{Day, IssueTerms, Park, Status, TicketState, credential};
-use tokio::sync::oneshot;
+use shanmen_protocols::{code::Claims, device::CredentialKind, ids::TicketId, time::UnixMs};
+use shanmen_rules::{Park, Status, TicketState};
 
 use crate::{
-    api::{
-        AuditLine, EntitlementView, Fault, InsideView, IssuedTicket, NewTicket, RejectedLine,
-        TicketView,
-    },
+    api::{AuditLine, Fault, IssuedTicket, NewTicket},
     blocked::Blocked,
     capacity::Capacity,
     flow::is_sold,
     keys::KeyRing,
-    ledger::{self, BulkEntry, Ledger, Record, SqliteLedger, TicketRow, commit},
+    ledger::{self, Ledger as _, Record, SqliteLedger, TicketRow, commit},
     lists::Lists,
     live_park::LivePark,
-    pool::{Change, HotState, How, Pool, Task},
-    twin::{self, fault},
+    pool::{HotState, Pool},
+    twin::fault,
 };
+
+mod changes;
+mod import;
+mod rows;
+mod shown;
 
 /// How many tickets one request may issue.
 const ISSUE_MAX: usize = 1_000;
 /// How many tickets should share one bulk write of the books. The gates wait for the journal only;
 /// short batches leave the books to those who read.
 pub(crate) const BULK_ROWS: usize = 500;
-/// How many rows of a ticket's history are shown.
-const HISTORY_MAX: u32 = 100;
 
 /// How many requests with an idempotency key can be at work at once.
 pub(crate) const RETRIES: usize = 64;
@@ -180,59 +177,6 @@ impl Desk {
         }
     }
 
-    /// Writes a batch of an import: all of it, or none with the reasons.
-    pub(crate) async fn import(
-        &self,
-        batch: Vec<(u64, NewTicket)>,
-    ) -> Result<u64, Vec<RejectedLine>> {
-        let now = self.clock.now();
-        let park = self.park.full();
-        let mut rows: Vec<TicketRow> = Vec::with_capacity(batch.len());
-        let mut rejected = Vec::new();
-        let mut lines = HashMap::with_capacity(batch.len());
-        for (line, ticket) in batch {
-            match self.row(&park, ticket, now) {
-                Ok(row) => match lines.insert(row.id, line) {
-                    None => rows.push(row),
-                    Some(first) => rejected.push(RejectedLine {
-                        line,
-                        reason: format!("id: the same as in line {first}"),
-                    }),
-                },
-                Err(reason) => rejected.push(RejectedLine { line, reason }),
-            }
-        }
-        if !rejected.is_empty() {
-            return Err(rejected);
-        }
-        let count = rows.len() as u64;
-        match self.write_bulk(rows).await {
-            Ok(()) => Ok(count),
-            Err(error) => Err(lines
-                .into_values()
-                .map(|line| RejectedLine { line, reason: error.to_string() })
-                .collect()),
-        }
-    }
-
-    /// One transaction a batch, since it is all in or all out: callers keep batches small.
-    async fn write_bulk(&self, rows: Vec<TicketRow>) -> Result<(), Fault> {
-        let (done, committed) = oneshot::channel();
-        let entry = BulkEntry { tickets: rows.clone(), done };
-        self.ledger.append_bulk(entry).await.map_err(fault)?;
-        committed
-            .await
-            .map_err(|_| Fault::Internal("the ledger has stopped".into()))?
-            .map_err(fault)?;
-        // Somebody else has sold them: they are counted, and never refused.
-        let park = self.park.now();
-        for row in &rows {
-            self.capacity.sold().add(&park, &row.state);
-        }
-        self.show(rows);
-        Ok(())
-    }
-
     /// The gates may know them now.
     pub(crate) fn show(&self, rows: Vec<TicketRow>) {
         let today = self.park.now().business_day(self.clock.now());
@@ -250,45 +194,6 @@ impl Desk {
                 }
             }
         }
-    }
-
-    fn row(&self, park: &Park, ticket: NewTicket, now: UnixMs) -> Result<TicketRow, String> {
-        let product = park
-            .product_ix(ticket.product.as_str())
-            .ok_or_else(|| format!("product: there is no product {}", ticket.product))?;
-        let terms = IssueTerms {
-            product,
-            visit_date: ticket.visit_date.as_deref().map(date).transpose()?,
-            slot: ticket.slot.as_deref().map(minutes).transpose()?,
-            persons: ticket.persons.unwrap_or_else(|| park.product(product).persons.min),
-            issued_at: now,
-            status: ticket.status.unwrap_or(Status::Issued),
-        };
-        let state = TicketState::issue(park, &terms).map_err(|fault| fault.to_string())?;
-        let id = ticket.id.unwrap_or_else(TicketId::fresh);
-        if ticket.id.is_some() && self.hot.knows(id) {
-            return Err("id: there is a ticket of this id already".into());
-        }
-        let credentials = ticket
-            .credentials
-            .iter()
-            .enumerate()
-            .map(|(n, shown)| {
-                if shown.kind == CredentialKind::Other {
-                    return Err(format!(
-                        "credentials[{n}].type: qr, barcode, rfid, id_card, face or exchange_code"
-                    ));
-                }
-                let cleaned = credential::clean(&shown.data);
-                twin::digest(&self.keys, shown.kind, &cleaned).map_err(|_| {
-                    // Never the number itself.
-                    format!("credentials[{n}].data: not a {} that can be read", shown.kind.as_str())
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let holder = ticket.holder.map(|holder| holder.to_string());
-        let channel = ticket.channel.unwrap_or_else(Channel::direct);
-        Ok(TicketRow { id, state, credentials, holder, channel })
     }
 
     /// A ticket's signed code as it is now.
@@ -316,148 +221,6 @@ impl Desk {
         self.hot.remember_code(digest, id, claims.epoch);
         Ok(code)
     }
-
-    /// A ticket with its history.
-    pub(crate) async fn ticket(&self, id: TicketId) -> Result<TicketView, Fault> {
-        let state = self.hot.ticket(id).ok_or(Fault::NotFound("ticket"))?;
-        let (presentations, passages) =
-            ledger::read(&self.ledger, move |books| books.history(id, HISTORY_MAX))
-                .await
-                .map_err(fault)?;
-        let park = &*self.park.full();
-        let product = park.product(state.product());
-        let today = park.business_day(self.clock.now());
-        let entitlements = state
-            .remaining(park)
-            .map(|(n, remaining)| EntitlementView {
-                areas: product
-                    .entitlements
-                    .get(n)
-                    .map(|one| one.areas.iter().map(|&ix| park.area(ix).id.to_string()).collect())
-                    .unwrap_or_default(),
-                remaining,
-            })
-            .collect();
-        let inside = if state.presence_day() == today {
-            state
-                .inside()
-                .filter(|(area, _)| *area != shanmen_rules::AreaIx::OUTSIDE)
-                .map(|(area, persons)| InsideView { area: park.area(area).id.to_string(), persons })
-                .collect()
-        } else {
-            Vec::new()
-        };
-        Ok(TicketView {
-            id,
-            product: product.id.clone(),
-            class: product.class.as_str().to_owned(),
-            status: state.status(),
-            persons: state.persons(),
-            epoch: state.epoch(),
-            visit_date: state.visit_date().map(|day| day.to_string()),
-            slot: state.slot().map(|min| format!("{:02}:{:02}", min / 60, min % 60)),
-            issued_at: state.issued_at(),
-            entitlements,
-            entries: state.entries(),
-            first_entry: state.first_entry(),
-            last_entry: state.last_entry(),
-            inside,
-            in_progress: state.is_reserved(),
-            presentations,
-            passages,
-        })
-    }
-
-    /// Voids, freezes, unfreezes or refunds a ticket.
-    pub(crate) async fn set_status(
-        &self,
-        id: TicketId,
-        status: Status,
-        reason: &str,
-        actor: &str,
-    ) -> Result<(), Fault> {
-        let action = match status {
-            Status::Voided => "ticket.void",
-            Status::Frozen => "ticket.freeze",
-            Status::Issued => "ticket.unfreeze",
-            Status::Refunded => "ticket.refund",
-            _ => "ticket.status",
-        };
-        // Asked where it is changed: two changes at once come one after the other.
-        let how = Box::new(move |state: &mut TicketState| {
-            let now = state.status();
-            if !may_become(now, status) {
-                return Err(Fault::Conflict(format!("a {} ticket cannot do this", word(now))));
-            }
-            state.set_status(status);
-            Ok(())
-        });
-        let state = self.change(id, action, reason, actor, how).await?;
-        // Only a sold ticket may become one that is not.
-        if !is_sold(status) {
-            self.capacity.sold().take_off(&self.park.now(), &state);
-        }
-        Ok(())
-    }
-
-    /// A ticket whose code was exchanged for it is good from now on.
-    pub(crate) async fn exchange(&self, id: TicketId, actor: &str) -> Result<(), Fault> {
-        let how = Box::new(|state: &mut TicketState| {
-            if state.status() != Status::ExchangeFirst {
-                return Err(Fault::Conflict("this ticket is not waiting to be exchanged".into()));
-            }
-            state.set_status(Status::Issued);
-            Ok(())
-        });
-        self.change(id, "ticket.exchange", "exchanged", actor, how).await.map(drop)
-    }
-
-    /// Raises the issue number and gives the new code.
-    pub(crate) async fn reissue(
-        &self,
-        id: TicketId,
-        reason: &str,
-        actor: &str,
-    ) -> Result<IssuedTicket, Fault> {
-        let how = Box::new(|state: &mut TicketState| {
-            if matches!(state.status(), Status::Voided | Status::Refunded) {
-                return Err(Fault::Conflict(format!(
-                    "a {} ticket has no code",
-                    word(state.status())
-                )));
-            }
-            state.raise_epoch();
-            Ok(())
-        });
-        let state = self.change(id, "ticket.reissue", reason, actor, how).await?;
-        Ok(IssuedTicket { id, code: self.code_of(id, &state)? })
-    }
-
-    async fn change(
-        &self,
-        id: TicketId,
-        action: &str,
-        reason: &str,
-        actor: &str,
-        how: How,
-    ) -> Result<TicketState, Fault> {
-        let audit = AuditLine {
-            at: self.clock.now(),
-            actor: actor.to_owned(),
-            action: action.to_owned(),
-            target: id.to_string(),
-            note: reason.to_owned(),
-        };
-        let (done, changed) = oneshot::channel();
-        self.pool
-            .give(Some(id), Task::Change(Box::new(Change { id, how, audit, done })))
-            .map_err(|_| Fault::Busy("the shard's mailbox"))?;
-        let lost = || Fault::Internal("the shard failed at this change".into());
-        let (state, committed) = changed.await.map_err(|_| lost())??;
-        committed.await.map_err(|_| lost())?.map_err(fault)?;
-        self.lists.ticket(&self.hot, id, self.park.now().business_day(self.clock.now()));
-        Ok(state)
-    }
 }
 
 /// The places of a sale: given back unless the sale stands.
@@ -480,39 +243,6 @@ impl Drop for Sale {
             self.capacity.sold().take_off(&self.park, state);
         }
     }
-}
-
-fn may_become(now: Status, then: Status) -> bool {
-    match then {
-        Status::Frozen => matches!(now, Status::Issued),
-        Status::Issued => matches!(now, Status::Frozen),
-        Status::Voided | Status::Refunded => {
-            matches!(now, Status::Issued | Status::Frozen | Status::Unpaid)
-        }
-        _ => false,
-    }
-}
-
-fn word(status: Status) -> String {
-    serde_json::to_value(status)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-fn date(text: &str) -> Result<Day, String> {
-    text.parse().map_err(|_| {
-        let shown: String = text.chars().take(20).collect();
-        format!("visit_date: {shown:?} is not a date like 2026-10-01")
-    })
-}
-
-fn minutes(text: &str) -> Result<u16, String> {
-    let time: shanmen_rules::TimeOfDay = text.parse().map_err(|_| {
-        let shown: String = text.chars().take(20).collect();
-        format!("slot: {shown:?} is not a time of day like 09:00")
-    })?;
-    Ok(time.minutes())
 }
 
 /// A keyed digest of a request: it may hold ID numbers, which an open one would give away.

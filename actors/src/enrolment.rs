@@ -199,7 +199,7 @@ impl Enrolment {
         let now = self.clock.now();
         let password = secret()?;
         let digest = *blake3::hash(password.as_bytes()).as_bytes();
-        let row = DeviceRow { secret: Some(digest), ..device.row() };
+        let row = DeviceRow { secret: Some(digest), ..(*device.row()).clone() };
         let note = format!("the old one is good for {grace_s} s");
         self.write(&row, "device.secret", note, actor).await?;
         let old_good_until = now.plus_ms(i64::from(grace_s) * 1000);
@@ -221,7 +221,7 @@ impl Enrolment {
         }
         let _turn = self.turn.lock().await;
         let device = self.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
-        let row = DeviceRow { standing: DeviceStanding::Revoked, ..device.row() };
+        let row = DeviceRow { standing: DeviceStanding::Revoked, ..(*device.row()).clone() };
         self.write(&row, "device.revoke", reason.to_owned(), actor).await?;
         Ok(self.registry.put(row))
     }
@@ -248,7 +248,7 @@ impl Enrolment {
     pub(crate) async fn approve(&self, id: &DeviceId, actor: &str) -> Result<Arc<Device>, Fault> {
         let _turn = self.turn.lock().await;
         let device = self.registry.get(id.as_str()).ok_or(Fault::NotFound("device"))?;
-        let row = DeviceRow { standing: DeviceStanding::Approved, ..device.row() };
+        let row = DeviceRow { standing: DeviceStanding::Approved, ..(*device.row()).clone() };
         self.write(&row, "device.approve", String::new(), actor).await?;
         Ok(self.registry.put(row))
     }
@@ -278,7 +278,7 @@ pub(crate) async fn register(
             model: known.as_ref().map(|row| row.model.clone()).unwrap_or_default(),
             since: known.as_ref().map_or_else(|| clock.now(), |row| row.since),
         };
-        if known.as_ref() != Some(&row) {
+        if known.as_deref() != Some(&row) {
             let record = Record::Device { row: Box::new(row.clone()), audit: None };
             commit(ledger, record).await.map_err(fault)?;
             registry.put(row);

@@ -197,7 +197,13 @@ impl Uplinks for Intake {
     }
 }
 
-fn read(kind: UpKind, payload: &[u8], qos: Qos, watch: Stopwatch) -> Result<Heard, String> {
+/// Reads a message of a kind; else what is wrong with it, without its content.
+pub(crate) fn read(
+    kind: UpKind,
+    payload: &[u8],
+    qos: Qos,
+    watch: Stopwatch,
+) -> Result<Heard, String> {
     Ok(match kind {
         UpKind::State => Heard::State(json::<State>(payload)?),
         UpKind::Hello => Heard::Hello(Box::new(json::<Hello>(payload)?)),

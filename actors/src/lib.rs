@@ -39,5 +39,6 @@ mod stage;
 mod tally;
 mod twin;
 mod watch;
+pub mod whole;
 
 pub use plane::{ControlPlane, Importer};

@@ -1,8 +1,14 @@
-//! For `benches/hot.rs` only: the real hot state and the real shard, with a ledger's queue that
-//! takes everything in memory. Nothing here decides or keeps anything by itself.
+//! For `benches/` only: the real hot state and the real shard, with a ledger's queue that takes
+//! everything in memory (`hot.rs`); the steps of a scan's path by the real program (`steps.rs`); and
+//! what crosses threads on that path (`threads.rs`). Nothing here decides or keeps anything by
+//! itself.
 //!
 //! Tickets are numbered from 0; number, id, state and credential follow from each other, so the
 //! bench keeps nothing beside what is measured.
+
+mod payloads;
+pub mod steps;
+pub mod threads;
 
 use std::{path::Path, sync::Arc};
 
@@ -21,7 +27,9 @@ use crate::{
     clock::{self, Clock, Stopwatch},
     flow::Occupancy,
     keys::Digest,
-    ledger::{self, After, BulkEntry, Committed, Entry, Ledger as _, Rows, TicketRow},
+    ledger::{
+        self, After, Answer, BulkEntry, Committed, Entry, Journaled, Ledger as _, Rows, TicketRow,
+    },
     live_park::LivePark,
     pool::{Ask, ByGrant, HotState, Settle, ShardCore},
 };
@@ -51,10 +59,18 @@ pub struct Measured {
 impl Measured {
     /// An empty hot state.
     pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        Self::with(drop)
+    }
+
+    /// An empty hot state; every record is handed to `take`, and answered at once.
+    fn with(
+        take: impl Fn(Journaled) + Send + Sync + 'static,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let park = Arc::new(park()?);
-        let append = |entry: Entry| {
+        let append = move |entry: Entry| {
+            take(entry.record);
             match entry.after {
-                After::Answer(to, answer) => drop(to.tell(Ok(answer))),
+                After::Answer(to, answer) => drop(to.answer(Ok(answer))),
                 After::Ack(to) => drop(to.send(Ok(Committed { at: NOW, n: 1 }))),
                 After::Nothing => {}
             }
@@ -107,6 +123,11 @@ impl Measured {
     /// Shows a credential at the gate: the look-up, the decision, its answer received.
     pub fn ask(&self, n: u64) -> Option<GrantId> {
         let ticket = self.core.hot.leads(digest_of(n)).first().copied();
+        self.decide(n, ticket)?.grant
+    }
+
+    /// A presentation at the gate of what leads to this ticket: the decision, its answer received.
+    fn decide(&self, n: u64, ticket: Option<TicketId>) -> Option<Arc<Answer>> {
         let (answer, mut answered) = oneshot::channel();
         self.core.ask(Ask {
             scan: ScanId(Uuid::from_u64_pair(mixed(n), n)),
@@ -114,9 +135,9 @@ impl Measured {
             presentation: Presentation::new(NOW, LaneIx(0), Direction::In),
             ticket,
             code_fault: None,
-            answer: answer.into(),
+            answer: Box::new(answer),
         });
-        answered.try_recv().ok()?.ok()?.grant
+        answered.try_recv().ok()?.ok()
     }
 
     /// Lets the visitor of a grant pass: the passage with its commit received.
@@ -190,12 +211,15 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
 
-fn park() -> Result<Park, Box<dyn std::error::Error>> {
-    let definition: ParkDefinition = serde_json::from_value(serde_json::json!({
+/// One area, one gate with so many lanes (`n0` and up), a ticket of one use and a pass.
+fn definition(lanes: usize) -> serde_json::Result<ParkDefinition> {
+    let lanes: Vec<_> =
+        (0..lanes).map(|n| serde_json::json!({ "id": format!("n{n}"), "gate": "g" })).collect();
+    serde_json::from_value(serde_json::json!({
         "site": { "id": "p", "timezone": "Asia/Shanghai" },
         "areas": [{ "id": "park", "capacity": { "instant": 2_000_000_000 } }],
         "gates": [{ "id": "g", "from": "outside", "to": "park" }],
-        "lanes": [{ "id": "n1", "gate": "g" }],
+        "lanes": lanes,
         "products": [
             { "id": "single", "class": "adult",
               "validity": { "kind": "fixed", "from": "2020-01-01", "until": "2099-12-31" },
@@ -204,8 +228,11 @@ fn park() -> Result<Park, Box<dyn std::error::Error>> {
               "validity": { "kind": "fixed", "from": "2020-01-01", "until": "2099-12-31" },
               "entitlements": [{ "areas": ["park"] }] },
         ],
-    }))?;
-    Park::compile(&definition).map_err(|faults| format!("{faults:?}").into())
+    }))
+}
+
+fn park() -> Result<Park, Box<dyn std::error::Error>> {
+    Park::compile(&definition(1)?).map_err(|faults| format!("{faults:?}").into())
 }
 
 fn issued(park: &Park, kind: Kind) -> Result<TicketState, Box<dyn std::error::Error>> {
@@ -233,6 +260,12 @@ fn digest_of(n: u64) -> Digest {
     Digest(
         (u128::from(mixed(n ^ (1 << 62))) << 64 | u128::from(mixed(n ^ (1 << 63)))).to_be_bytes(),
     )
+}
+
+/// Another order of `0..count`: neighbours come apart, each number comes once.
+pub fn scattered(n: u64, count: u64) -> u64 {
+    // A prime that does not divide a power of ten.
+    n * 611_953 % count
 }
 
 /// One step of `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators,

@@ -52,17 +52,17 @@ const SETTLE_WAIT: Duration = Duration::from_millis(300);
 
 /// A running control plane; cheap to clone.
 #[derive(Clone)]
-pub struct ControlPlane(Arc<Inner>);
+pub struct ControlPlane(pub(crate) Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     park: LivePark,
     office: Office,
     clock: Clock,
     keys: KeyRing,
     ledger: Arc<SqliteLedger>,
     stage: Stage,
-    shared: Arc<Shared>,
-    intake: Arc<Intake>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) intake: Arc<Intake>,
     registry: Arc<Registry>,
     occupancy: Arc<Occupancy>,
     known: SharedKnown,

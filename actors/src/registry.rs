@@ -22,7 +22,7 @@ use crate::{
 
 /// One device.
 pub(crate) struct Device {
-    row: Mutex<DeviceRow>,
+    row: Mutex<Arc<DeviceRow>>,
     /// The secret before this one, and until when it is good.
     previous: Mutex<Option<([u8; 32], UnixMs)>>,
     live: Mutex<Live>,
@@ -69,12 +69,12 @@ pub(crate) struct Live {
 
 impl Device {
     fn new(row: DeviceRow) -> Self {
-        Self { row: Mutex::new(row), previous: Mutex::default(), live: Mutex::default() }
+        Self { row: Mutex::new(Arc::new(row)), previous: Mutex::default(), live: Mutex::default() }
     }
 
     /// Its row as it stands.
-    pub(crate) fn row(&self) -> DeviceRow {
-        lock(&self.row).clone()
+    pub(crate) fn row(&self) -> Arc<DeviceRow> {
+        Arc::clone(&lock(&self.row))
     }
 
     /// Whether it may work.
@@ -123,7 +123,7 @@ impl Registry {
                 if lock(&device.row).secret != row.secret {
                     *lock(&device.previous) = None;
                 }
-                *lock(&device.row) = row;
+                *lock(&device.row) = Arc::new(row);
                 Arc::clone(&device)
             }
             None => Arc::clone(
@@ -207,14 +207,14 @@ impl Registry {
         let live = device.live().clone();
         let told = |live: String, row: String| if live.is_empty() { row } else { live };
         Some(DeviceView {
-            id: row.id,
+            id: row.id.clone(),
             kind: row.kind,
-            lane: row.lane,
-            gate: row.gate,
+            lane: row.lane.clone(),
+            gate: row.gate.clone(),
             status: row.standing,
             online: live.online,
-            serial: told(live.serial, row.serial),
-            model: told(live.model, row.model),
+            serial: told(live.serial, row.serial.clone()),
+            model: told(live.model, row.model.clone()),
             firmware: live.firmware,
             session_since: live.session_since,
             last_seen: live.last_seen,

@@ -10,6 +10,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
 use shanmen_actors::{
     ControlPlane,
     api::{Counted, DeviceAvailability, Fault, FlowBy, PastCount, PastDay},
+    whole::{as_f64, parts, rounded},
 };
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::{AreaIx, Day, Park, definition::LaneDirection};
@@ -94,7 +95,7 @@ fn one_day(park: &Park, day: Day, ago: i32, chance: &mut Xoshiro256PlusPlus) -> 
     let stays = (2..40).map(|bin| {
         let hours = f64::from(bin) * 0.25 + 0.125;
         let share = (-(hours - 3.6_f64).powi(2) / 3.2).exp() * 0.25 / 3.17;
-        (bin * 15 + 7, whole(total * share))
+        (bin * 15 + 7, rounded(total * share))
     });
     let devices = park.lanes().iter().map(|lane| DeviceAvailability {
         day,
@@ -104,7 +105,7 @@ fn one_day(park: &Park, day: Day, ago: i32, chance: &mut Xoshiro256PlusPlus) -> 
     });
     let devices = devices.collect();
     let noise: f64 = chance.random_range(0.92..1.08);
-    PastDay { day, counts, stays: stays.collect(), devices, sold: whole(total * 0.62 * noise) }
+    PastDay { day, counts, stays: stays.collect(), devices, sold: rounded(total * 0.62 * noise) }
 }
 
 /// Who comes and goes: a morning peak, an afternoon shoulder, and stays of some hours.
@@ -121,7 +122,7 @@ fn course(total: f64, chance: &mut Xoshiro256PlusPlus) -> Course {
         })
         .collect();
     let sum: f64 = weights.iter().sum();
-    let entered = whole_parts(weights.iter().map(|weight| total * weight / sum));
+    let entered = parts(weights.iter().map(|weight| total * weight / sum));
     // Everybody leaves after two to five hours, evenly, and by closing time at the latest.
     let mut leaving = vec![0.0; OPEN.len()];
     for (minute, count) in entered.iter().enumerate() {
@@ -130,9 +131,9 @@ fn course(total: f64, chance: &mut Xoshiro256PlusPlus) -> Course {
             leaving[leaves.max(minute)] += f64::from(*count) / 18.0;
         }
     }
-    let one_in = |n: f64| whole_parts(entered.iter().map(|count| f64::from(*count) / n));
+    let one_in = |n: f64| parts(entered.iter().map(|count| f64::from(*count) / n));
     Course {
-        gone: whole_parts(leaving.into_iter()),
+        gone: parts(leaving.into_iter()),
         denied: one_in(33.0),
         untaken: one_in(120.0),
         reentered: one_in(20.0),
@@ -178,7 +179,7 @@ fn inside(
         counts.push(PastCount { by: FlowBy::Site, at, key: String::new(), counted: site });
         for area in park.areas().iter().skip(1) {
             let share = area_share(area, most);
-            let within = |count: u32| whole(f64::from(count) * share);
+            let within = |count: u32| rounded(f64::from(count) * share);
             let counted = Counted {
                 entered: within(site.entered),
                 gone: within(site.gone),
@@ -217,9 +218,9 @@ fn spread(
         let refused: u32 = course.denied[range].iter().sum();
         let at = at(OPEN.start + from);
         for (by, keyed) in &shares {
-            let ins = whole_parts(keyed.iter().map(|one| f64::from(entered) * one.inward));
-            let outs = whole_parts(keyed.iter().map(|one| f64::from(gone) * one.outward));
-            let denied = whole_parts(keyed.iter().map(|one| f64::from(refused) * one.refused));
+            let ins = parts(keyed.iter().map(|one| f64::from(entered) * one.inward));
+            let outs = parts(keyed.iter().map(|one| f64::from(gone) * one.outward));
+            let denied = parts(keyed.iter().map(|one| f64::from(refused) * one.refused));
             for (n, one) in keyed.iter().enumerate() {
                 let counted = Counted {
                     entered: ins[n],
@@ -328,29 +329,6 @@ fn gate_shares(park: &Park, shift: f64) -> (Vec<Share>, Vec<Share>) {
 fn capacity(park: &Park) -> Option<u32> {
     let top = park.areas().iter().skip(1).filter(|area| area.parent.is_none());
     top.map(|area| area.capacity_instant).sum()
-}
-
-/// Whole numbers with the same running sums, but for rounding.
-fn whole_parts(parts: impl Iterator<Item = f64>) -> Vec<u32> {
-    let (mut sum, mut told) = (0.0, 0);
-    parts
-        .map(|part| {
-            sum += part;
-            let here = whole(sum).saturating_sub(told);
-            told += here;
-            here
-        })
-        .collect()
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
-fn whole(number: f64) -> u32 {
-    number.round().clamp(0.0, f64::from(u32::MAX)) as u32
-}
-
-#[expect(clippy::cast_precision_loss, reason = "minutes of a day, and a handful of gates")]
-fn as_f64(n: usize) -> f64 {
-    n as f64
 }
 
 #[cfg(test)]

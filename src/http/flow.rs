@@ -9,13 +9,14 @@ pub(super) mod series;
 mod table;
 pub(super) mod week;
 
-use serde::Serialize;
-use shanmen_actors::api::{FlowBy, Peak};
+use axum::extract::{Query, rejection::QueryRejection};
+use serde::{Deserialize, Serialize};
+use shanmen_actors::api::{Fault, FlowBy, FlowQuery, FlowSeries, Peak};
 use shanmen_protocols::{feed::Text, time::UnixMs};
 use shanmen_rules::Day;
 use utoipa::ToSchema;
 
-use super::{App, problem::Problem, times::Times};
+use super::{App, asked::asked, problem::Problem, times::Times};
 
 /// A name in both languages.
 #[derive(Serialize, ToSchema)]
@@ -45,6 +46,18 @@ impl Most {
     fn of(peak: Option<Peak>, times: &Times) -> Option<Self> {
         peak.map(|peak| Self { persons: peak.persons, at: times.text(peak.at) })
     }
+}
+
+/// Which business day.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhichDay {
+    day: Option<String>,
+}
+
+/// The business day that a query asks for; today by default.
+fn day_asked(app: &App, which: Result<Query<WhichDay>, QueryRejection>) -> Result<Day, Problem> {
+    day_of(app, "day", asked(which, "day")?.day.as_deref())
 }
 
 /// A business date of a query; today by default.
@@ -90,4 +103,19 @@ fn by(text: Option<&str>) -> Result<FlowBy, Problem> {
         let known = FlowBy::ALL.map(FlowBy::as_str).join(", ");
         Problem::invalid(format!("by: {known}"))
     })
+}
+
+/// Counts over time.
+async fn counts(app: &App, query: FlowQuery) -> Result<FlowSeries, Problem> {
+    app.plane.flow(query).await.map_err(|fault| match fault {
+        Fault::Invalid(detail) => Problem::malformed(detail),
+        other => other.into(),
+    })
+}
+
+/// Makes an answer of many rows where no other request waits for it.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
 }

@@ -227,6 +227,19 @@ test('what the day shows is what the API says', async () => {
   });
 });
 
+test('charts whose library did not come are drawn when it comes, by themselves', async () => {
+  await on('/flow', { expected: LOST }, async (page) => {
+    await live(page);
+    const asked = [];
+    page.on('request', (request) => { if (request.url().includes('echarts')) asked.push(new URL(request.url()).search); });
+    await page.route('**/vendor/echarts.js', (route) => route.abort('connectionrefused'));
+    await page.click('#tab-day');
+    await page.waitForSelector('#day .chart[data-drawn]', { timeout: 20_000 });
+    await drawn(page, 'day');
+    assert.deepEqual(asked, ['', '?again=1'], 'its first address stays failed');
+  });
+});
+
 test('the address says what is looked at, and back goes back', async () => {
   await on('/flow', {}, async (page) => {
     await live(page);

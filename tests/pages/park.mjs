@@ -88,7 +88,7 @@ export function park({ areas = 4, gates = 7, plan = true, past = true, emergency
     today: {
       date: new Date(midnight + ahead * 3_600_000).toISOString().slice(0, 10), starts_at: midnight, in_site: 12_846, capacity: 20_000, level: 'normal',
       entries, reentries: Math.round(entries / 23), exits: Math.max(0, entries - 12_846), entries_per_min: 149, exits_per_min: 73,
-      entries_this_hour: sum(today.slice(40)), denied: 384,
+      entries_this_hour: 2_210, exits_this_hour: 1_284, denied: 384,
       by_reason: { already_used: 118, wrong_date: 84, too_early: 71, unreadable: 52, needs_identity: 36, wrong_gate: 23 },
       by_class: { adult: 5200, child: 1400, senior: 1100, student: 800, group: 700, pass: 500 },
       curve: today, decision: { p50_us: 640, p99_us: 2310, count: 214 }, devices_online: 66 - offline, devices_total: 66,
@@ -104,8 +104,8 @@ export function park({ areas = 4, gates = 7, plan = true, past = true, emergency
           at: now, by_channel: { window: 3120, ota: 2840, miniapp: 2105, agency: 1190, kiosk: 860 },
           last_week: {
             date: new Date(midnight + ahead * 3_600_000 - 7 * 86_400_000).toISOString().slice(0, 10), entries: sum(week),
-            entries_by_now: Math.round(entries * 0.89), exits_by_now: Math.round(Math.max(0, entries - 12_846) * 1.08) || 410, entries_this_hour: 2310,
-            entries_per_min: 133, peak_in_site: 14_020, curve: week,
+            entries_by_now: Math.round(entries * 0.89), exits_by_now: Math.round(Math.max(0, entries - 12_846) * 1.08) || 410, entries_this_hour: 2310, exits_this_hour: 1490,
+            entries_this_hour_by_now: 1960, exits_this_hour_by_now: 1200, entries_per_min: 133, exits_per_min: 76, peak_in_site: 14_020, curve: week,
           },
           forecast: {
             made_at: now, entries: sum(expected), peak_in_site: 15_230, peak_at: midnight + 47 * QUARTER_MS, curve: expected, days: 28, error_percent: 8.6,

@@ -126,7 +126,7 @@ test('the first picture is whole, and is what the server says', async () => {
     if (state.gates.length <= 14) assert.equal(lanes, state.lanes.length);
     assert.match(await text(page, '#in-site'), /^\d{1,3}(,\d{3})*$/);
     assert.equal(await page.locator('#veil').isVisible(), false);
-    for (const id of ['entries', 'exits', 'this-hour', 'in-per-min', 'out-per-min', 'devices']) {
+    for (const id of ['entries', 'exits', 'this-hour', 'exits-this-hour', 'in-per-min', 'out-per-min', 'devices']) {
       assert.match(await text(page, `#${id}`), /^[\d,/]+$/, id);
     }
   });
@@ -235,10 +235,24 @@ test('last week and the forecast stand beside today, in words', async () => {
     const apart = Math.floor(((state.today.entries - state.past.last_week.entries_by_now) * 100) / state.past.last_week.entries_by_now);
     assert.equal(await text(page, '#entries-than'), `▲ ${apart}% 高于上周`);
     assert.match(await text(page, '#in-per-min-than'), /^▲ 12% 高于上周$/);
+    assert.equal(await text(page, '#exits-this-hour'), '1,284');
+    assert.equal(await text(page, '#this-hour-than'), '▲ 12% 高于上周');
+    assert.equal(await text(page, '#exits-this-hour-than'), '▲ 7% 高于上周');
+    assert.equal(await text(page, '#out-per-min-than'), '▼ 3% 低于上周');
     assert.match(await text(page, '#peak'), /^预计高峰 \d\d:\d\d · 15,230 人 ± 9%$/);
     await until(page, () => document.querySelector('#curve .plot canvas'));
     const channels = await page.locator('#channels li:not([hidden]) .name').allInnerTexts();
     assert.deepEqual(channels, ['窗口', '在线旅行社', '小程序', '旅行社', '自助机']);
+  });
+});
+
+test('what was said in the hour before is not held against this hour', async () => {
+  const state = park();
+  state.past.at -= 3_600_000;
+  await onWall({ state }, async (page) => {
+    assert.equal(await text(page, '#this-hour-than'), '');
+    assert.equal(await text(page, '#exits-this-hour-than'), '');
+    assert.match(await text(page, '#entries-than'), /上周/);
   });
 });
 

@@ -91,7 +91,7 @@ async fn an_override_is_on_record_with_who_and_why_and_counts_as_a_passage() {
     let trail = server.get("/api/v1/audit?action=gate.override").await.body;
     assert_eq!(trail["lines"][0]["actor"], "admin", "{trail}");
     server.terminate().await;
-    for file in ["journal.sqlite", "ledger.sqlite", "ledger.sqlite-wal"] {
+    for file in ["journal/00000000000000000001.wal", "ledger.sqlite", "ledger.sqlite-wal"] {
         let bytes = std::fs::read(server.data().join(file)).unwrap_or_default();
         let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
         assert!(!holds(&operator) && !holds(&code), "{file} holds a token or a code");

@@ -169,6 +169,7 @@ impl FlowCore {
         let minute = minute_of(moved.at);
         if self.hour.0 <= minute && minute < self.hour.1 {
             today.entries_this_hour += entered;
+            today.exits_this_hour += left;
         }
         let quarter = moved.at.since_ms(self.day_start) / QUARTER_MS;
         if let Some(slot) = usize::try_from(quarter).ok().and_then(|q| today.curve.get_mut(q)) {
@@ -270,6 +271,7 @@ impl FlowCore {
         if minute < self.hour.0 || self.hour.1 <= minute {
             self.hour = hour_of(self.park.now().calendar(), minute);
             today.entries_this_hour = 0;
+            today.exits_this_hour = 0;
             self.today_changed = true;
         }
         let rates = (self.entries.sum(now), self.exits.sum(now));

@@ -1,9 +1,9 @@
 //! Flow: the owner of presence and occupancy, and of what the dashboards show of them.
 //!
 //! Shards change [`Occupancy`] at the grant and the passage; this actor is told what was
-//! committed, counts the day, and sends what changed at most ten times a second. When its mailbox
-//! overflows it counts the day again from the ledger, so that a burst never leaves a wrong number
-//! of people on the glass (a refusal that was still in the mailbox may count twice).
+//! committed, counts the day, and sends what changed at most ten times a second. Facts wait in a queue
+//! until then, so that no lane's thread wakes this one. When the queue overflows it counts the day again from the ledger, so that a burst never leaves a wrong number
+//! of people on the glass (a refusal that was still in the queue may count twice).
 
 mod core;
 mod glass;
@@ -25,7 +25,7 @@ use actix::{
 };
 use shanmen_protocols::feed::{Delta, Past, Snapshot};
 use shanmen_rules::LaneIx;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use self::{
     core::{FlowCore, LaneChange},
@@ -46,13 +46,11 @@ const FRAME_EVERY: Duration = Duration::from_millis(100);
 /// How often rates slide.
 const SECOND: Duration = Duration::from_secs(1);
 /// How many facts may wait for the flow.
-const MAILBOX_MAX: usize = 16_384;
+const FACTS_MAX: usize = 16_384;
 /// How many deltas the hub may be behind before it asks for all.
 const DELTAS_KEPT: usize = 64;
 
 /// What the flow is told.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub(crate) enum Fact {
     /// A passage was committed.
     Passed(Box<Moved>),
@@ -82,14 +80,15 @@ pub(crate) struct Stop;
 #[derive(Clone)]
 pub(crate) struct FlowSender {
     addr: actix::Addr<Flow>,
+    facts: mpsc::Sender<Fact>,
     recount: Arc<AtomicBool>,
 }
 
 impl FlowSender {
-    /// Tells a fact; when the mailbox is full the day is counted again.
+    /// Tells a fact; when the queue is full the day is counted again.
     pub(crate) fn tell(&self, fact: Fact) {
-        if self.addr.try_send(fact).is_err() {
-            metrics::counter!("shanmen_flow_mailbox_overflow_total").increment(1);
+        if self.facts.try_send(fact).is_err() {
+            metrics::counter!("shanmen_flow_overflow_total").increment(1);
             self.recount.store(true, Ordering::Relaxed);
         }
     }
@@ -123,6 +122,7 @@ pub(crate) struct Flow {
     parts: FlowParts,
     core: FlowCore,
     deltas: broadcast::Sender<Arc<Delta>>,
+    facts: (mpsc::Sender<Fact>, mpsc::Receiver<Fact>),
     recount: Arc<AtomicBool>,
 }
 
@@ -131,7 +131,8 @@ impl Flow {
     pub(crate) fn load(parts: FlowParts) -> Result<Self, LedgerFault> {
         let core = count_day(&parts, true)?;
         let (deltas, _) = broadcast::channel(DELTAS_KEPT);
-        Ok(Self { parts, core, deltas, recount: Arc::new(AtomicBool::new(false)) })
+        let (facts, recount) = (mpsc::channel(FACTS_MAX), Arc::new(AtomicBool::new(false)));
+        Ok(Self { parts, core, deltas, facts, recount })
     }
 
     /// What changes, as it changes.
@@ -141,15 +142,26 @@ impl Flow {
 
     /// Starts it in an arbiter.
     pub(crate) fn start(self, arbiter: &actix_rt::ArbiterHandle) -> FlowSender {
-        let recount = Arc::clone(&self.recount);
-        let addr = Self::start_in_arbiter(arbiter, |ctx| {
-            ctx.set_mailbox_capacity(MAILBOX_MAX);
-            self
-        });
-        FlowSender { addr, recount }
+        let (facts, recount) = (self.facts.0.clone(), Arc::clone(&self.recount));
+        let addr = Self::start_in_arbiter(arbiter, |_| self);
+        FlowSender { addr, facts, recount }
+    }
+
+    fn hear(&mut self) {
+        while let Ok(fact) = self.facts.1.try_recv() {
+            match fact {
+                Fact::Passed(moved) => self.core.passed(&moved),
+                Fact::Refused(refused) => self.core.refused(&refused),
+                Fact::DecidedIn(micros) => self.core.decided_in(micros),
+                Fact::Lane(change) => self.core.lane_changed(&change),
+                Fact::GrantsOpen(lane, open) => self.core.grants_open(lane, open),
+                Fact::Past(past) => self.core.past(*past),
+            }
+        }
     }
 
     fn frame(&mut self) {
+        self.hear();
         let now = self.parts.clock.now();
         let today = self.parts.park.now().business_day(now);
         self.parts.occupancy.turn_to(today);
@@ -185,7 +197,7 @@ impl Flow {
             Ok(mut core) => {
                 core.carry_lanes(&mut self.core);
                 self.core = core;
-                tracing::warn!("the flow's mailbox overflowed: the day was counted again");
+                tracing::warn!("the flow's queue overflowed: the day was counted again");
             }
             Err(error) => {
                 tracing::error!(%error, "cannot count the day again; trying once more");
@@ -221,25 +233,11 @@ impl Actor for Flow {
     }
 }
 
-impl Handler<Fact> for Flow {
-    type Result = ();
-
-    fn handle(&mut self, fact: Fact, _: &mut Self::Context) {
-        match fact {
-            Fact::Passed(moved) => self.core.passed(&moved),
-            Fact::Refused(refused) => self.core.refused(&refused),
-            Fact::DecidedIn(micros) => self.core.decided_in(micros),
-            Fact::Lane(change) => self.core.lane_changed(&change),
-            Fact::GrantsOpen(lane, open) => self.core.grants_open(lane, open),
-            Fact::Past(past) => self.core.past(*past),
-        }
-    }
-}
-
 impl Handler<GiveSnapshot> for Flow {
     type Result = MessageResult<GiveSnapshot>;
 
     fn handle(&mut self, _: GiveSnapshot, _: &mut Self::Context) -> Self::Result {
+        self.hear();
         MessageResult(self.core.snapshot())
     }
 }

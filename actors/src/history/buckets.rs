@@ -12,10 +12,23 @@ const DAY_MIN: i64 = 24 * 60;
 /// The most pieces of one span.
 pub(crate) const BUCKETS_MAX: usize = 10_000;
 
-/// The span has too many pieces.
+/// What is asked for is too long for one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {BUCKETS_MAX} buckets: ask for a shorter span, or for wider buckets")]
-pub(crate) struct TooMany;
+pub(crate) enum TooMany {
+    /// The span has too many pieces.
+    #[error(
+        "{minutes} minutes by {step} are more than {BUCKETS_MAX} buckets: ask for a shorter span, or \
+         for wider buckets"
+    )]
+    Buckets { minutes: i64, step: i64 },
+    /// Pieces times keys are too many.
+    #[error(
+        "{buckets} buckets times {keys} keys (by {by}) are {counts} counts; one answer holds {} at \
+         most: ask for a shorter span, for wider buckets, or by what there is less of",
+        super::series::COUNTS_MAX
+    )]
+    Counts { buckets: usize, keys: usize, counts: usize, by: &'static str },
+}
 
 /// The minute of a moment.
 pub(crate) fn minute_of(at: UnixMs) -> i64 {
@@ -67,7 +80,7 @@ impl Buckets {
         let mut starts = Vec::new();
         while start < until {
             if BUCKETS_MAX <= starts.len() {
-                return Err(TooMany);
+                return Err(TooMany::Buckets { minutes: until - minute_of(from), step });
             }
             starts.push(start);
             start = next(calendar, start, step);
@@ -170,7 +183,8 @@ mod tests {
     fn too_many_pieces_are_refused() {
         let calendar = calendar("Asia/Shanghai", "00:00");
         let week = UnixMs(7 * DAY_MIN * MINUTE_MS);
-        assert_eq!(Buckets::cut(&calendar, UnixMs(0), week, 1), Err(TooMany));
+        let refused = Buckets::cut(&calendar, UnixMs(0), week, 1).unwrap_err().to_string();
+        assert!(refused.starts_with("10080 minutes by 1 are more than 10000 buckets"), "{refused}");
         assert!(Buckets::cut(&calendar, UnixMs(0), week, 5).is_ok());
     }
 

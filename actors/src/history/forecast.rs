@@ -18,6 +18,7 @@
 use shanmen_rules::Day;
 
 use super::Shape;
+use crate::whole::{as_f64, parts, rounded};
 
 /// How many days of the same weekday are gone by.
 pub(crate) const WEEKDAYS: usize = 8;
@@ -108,7 +109,7 @@ pub(crate) fn outlook(now: &SoFar, before: &[Before]) -> Option<Outlook> {
         std::cmp::Ordering::Greater => usual.shares[quarter],
     };
     let expected = (0..quarters).map(|n| f64::from(now.shape.entries[n]) + rest * ahead(n));
-    let curve = whole(expected);
+    let curve = parts(expected);
     let off = f64::from(now.in_site) - usual.in_site[at] * entries;
     let in_site: Vec<u32> = (0..quarters)
         .map(|n| {
@@ -176,30 +177,6 @@ impl Usual {
             _ => 1.0,
         }
     }
-}
-
-/// Whole numbers with the same running sums, but for rounding.
-fn whole(parts: impl Iterator<Item = f64>) -> Vec<u32> {
-    let (mut sum, mut told) = (0.0, 0);
-    parts
-        .map(|part| {
-            sum += part;
-            let upto = rounded(sum).max(told);
-            let here = upto - told;
-            told = upto;
-            here
-        })
-        .collect()
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
-pub(crate) fn rounded(number: f64) -> u32 {
-    number.round().clamp(0.0, f64::from(u32::MAX)) as u32
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a handful of quarters or days")]
-fn as_f64(n: usize) -> f64 {
-    n as f64
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Keeper {
         let work = move || {
             let park = parts.park.full();
             let state = now_of(&park, &parts.occupancy, now);
-            parts.ledger.peek_report(|from| {
+            parts.ledger.peek_history(|from| {
                 // Always behind the connection: whoever asks locks in this order too.
                 let mut known = parts.known.lock();
                 known.renew(from, &park, now)?;
@@ -171,7 +171,7 @@ impl Keeper {
     /// Whether an earlier run has kept the forecast of an hour.
     async fn has_forecast(&self, day: Day, hour: i64) -> bool {
         let found = ledger::read(&self.parts.ledger, move |books| {
-            books.peek_report(|from| ledger::forecasts(from, day, day))
+            books.peek_history(|from| ledger::forecasts(from, day, day))
         });
         let rows = found.await.unwrap_or_default();
         rows.iter().any(|row| hour <= minute_of(row.expected.made_at))
@@ -187,7 +187,7 @@ impl Keeper {
         let kept = turn_minute(calendar, moment.day.plus(-MINUTES_KEPT_DAYS - nights));
         for _ in 0..HOURS_AT_ONCE {
             let oldest =
-                ledger::read(&self.parts.ledger, |books| books.peek_report(ledger::oldest_minute));
+                ledger::read(&self.parts.ledger, |books| books.peek_history(ledger::oldest_minute));
             let Ok(Some(oldest)) = oldest.await else { return };
             if kept <= oldest {
                 return;

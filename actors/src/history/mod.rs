@@ -7,7 +7,8 @@
 //! | `buckets.rs` | hours and days of the site's clock, as minutes since 1970 |
 //! | `shape.rs`, `forecast.rs` | a day as quarters of an hour; what is to be expected of today |
 //! | `peaks.rs` | the most persons of each minute |
-//! | `reports.rs`, `past.rs` | what is told: series, a day, a fortnight, the heat map; the feed's `past` |
+//! | `series.rs`, `reports.rs` | what is told: counts over time; a day, a fortnight, the heat map |
+//! | `past.rs` | the feed's `past`, and the forecast with its errors |
 //! | `keeper.rs` | the task of once a minute |
 //! | `names.rs` | what people call a key |
 //! | `made_up.rs` | the made-up past of a demonstration |
@@ -29,19 +30,21 @@ mod past;
 mod peaks;
 mod places;
 mod reports;
+mod series;
 mod shape;
 mod tally;
 
 use shanmen_rules::{AreaIx, Park};
 
 pub(crate) use self::{
-    buckets::{Buckets, hour_of, minute_of, moment_of, turn_minute},
+    buckets::{Buckets, TooMany, hour_of, minute_of, moment_of, turn_minute},
     keeper::{Keeper, KeeperParts, now_of},
     made_up::{day_made_up, forecasts_made_up},
     past::{Known, Now, SharedKnown, report, told},
     peaks::Peaks,
     places::Places,
-    reports::{Inside, capacity_of, day, heatmap, series, week},
+    reports::{Inside, capacity_of, day, heatmap, week},
+    series::series,
     shape::Shape,
     tally::{BIN_MIN, BINS, Cells, Key, Tally},
 };

@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rusqlite::Connection;
 use shanmen_protocols::{
     feed::{DayBefore, Forecast, Past},
     time::UnixMs,
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     api::{Expected, FlowBy, ForecastError, ForecastReport},
-    ledger::{self, ForecastRow, LedgerFault},
+    ledger::{self, Books, ForecastRow, LedgerFault},
 };
 
 /// How many days back a forecast looks: eight weeks.
@@ -65,7 +64,7 @@ impl Known {
     /// Reads it, if what is known is old.
     pub(crate) fn renew(
         &mut self,
-        from: &Connection,
+        from: Books<'_>,
         park: &Park,
         now: UnixMs,
     ) -> Result<(), LedgerFault> {
@@ -136,7 +135,7 @@ fn made_by<'r>(
 
 /// What is expected of today.
 pub(crate) fn expect(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     known: &Known,
     now: Now,
@@ -191,7 +190,7 @@ pub(crate) fn told(expected: &Expected, error_percent: Option<f64>) -> Forecast 
 const CHANNELS_MAX: usize = 20;
 
 /// What history says of today, without the forecast.
-pub(crate) fn past(from: &Connection, park: &Park, now: UnixMs) -> Result<Past, LedgerFault> {
+pub(crate) fn past(from: Books<'_>, park: &Park, now: UnixMs) -> Result<Past, LedgerFault> {
     let today = park.business_day(now);
     let (begin, end) = minutes_of(park, today);
     let channels = ledger::day_sums(from, FlowBy::Channel, begin, end)?;
@@ -212,7 +211,7 @@ pub(crate) fn past(from: &Connection, park: &Park, now: UnixMs) -> Result<Past, 
 }
 
 fn day_before(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     today: Day,
     minute: i64,
@@ -223,17 +222,24 @@ fn day_before(
     // The same time of day is so many minutes after the turn.
     let at = |minute: i64| (then + minute - begin).clamp(then, end);
     let (hour, next_hour) = hour_of(park.calendar(), minute);
-    let by_now = ledger::sum_of(from, then, at(minute + 1))?;
     if shape.total() == 0 {
         return Ok(None);
     }
+    let by_now = ledger::sum_of(from, then, at(minute + 1))?;
+    let whole_hour = ledger::sum_of(from, at(hour), at(next_hour))?;
+    let hour_by_now = ledger::sum_of(from, at(hour), at(minute + 1))?;
+    let this_minute = ledger::sum_of(from, at(minute), at(minute + 1))?;
     Ok(Some(DayBefore {
         date: day.to_string(),
         entries: shape.total(),
         entries_by_now: by_now.entered,
         exits_by_now: by_now.gone,
-        entries_this_hour: ledger::sum_of(from, at(hour), at(next_hour))?.entered,
-        entries_per_min: ledger::sum_of(from, at(minute), at(minute + 1))?.entered,
+        entries_this_hour: whole_hour.entered,
+        exits_this_hour: whole_hour.gone,
+        entries_this_hour_by_now: hour_by_now.entered,
+        exits_this_hour_by_now: hour_by_now.gone,
+        entries_per_min: this_minute.entered,
+        exits_per_min: this_minute.gone,
         peak_in_site: shape.peak(),
         curve: shape.entries,
     }))
@@ -241,7 +247,7 @@ fn day_before(
 
 /// What is told of a forecast: today's as it was made last, an earlier day's as it was made first.
 pub(crate) fn report(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     known: &mut Known,
     day: Day,
@@ -260,3 +266,6 @@ pub(crate) fn report(
     let errors = known.errors(park, today.max(day), elapsed);
     Ok(ForecastReport { day, expected, error_percent: mean_error(&errors), errors })
 }
+
+#[cfg(test)]
+mod tests;

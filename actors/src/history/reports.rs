@@ -1,21 +1,22 @@
-//! What is told of the past: series, a day, a fortnight, the heat map. Read from the books off all
+//! What is told of the past: a day, a fortnight, the heat map. Read from the books off all
 //! async threads; nothing here is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use rusqlite::Connection;
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::{Day, Park};
 
 use super::{
-    BIN_MIN, BINS, Buckets, Cells, hour_of, minute_of, moment_of, names::name_of, turn_minute,
+    BIN_MIN, BINS, Buckets, Cells, hour_of, minute_of, moment_of, names::name_of, series::always,
+    turn_minute,
 };
 use crate::{
     api::{
-        Counted, DayLine, DayReport, DeviceAvailability, Dwell, FlowBy, FlowSeries, HeatCell,
-        Heatmap, Keyed, LastWeek, Peak, Series,
+        Counted, DayLine, DayReport, DeviceAvailability, Dwell, FlowBy, HeatCell, Heatmap, Keyed,
+        LastWeek, Peak,
     },
-    ledger::{self, LedgerFault},
+    ledger::{self, Books, LedgerFault},
+    whole::rounded,
 };
 
 /// How many days a fortnight has.
@@ -42,51 +43,6 @@ impl From<Cells> for Counted {
     }
 }
 
-/// A series.
-pub(crate) fn series(
-    from: &Connection,
-    park: &Park,
-    by: FlowBy,
-    buckets: &Buckets,
-) -> Result<FlowSeries, LedgerFault> {
-    let mut sums: HashMap<String, Vec<Cells>> = HashMap::new();
-    let empty = || vec![Cells::default(); buckets.starts.len()];
-    for key in always(park, by) {
-        sums.insert(key, empty());
-    }
-    ledger::minutes(from, by, buckets.begin(), buckets.end, &mut |row| {
-        let place = buckets.place(row.minute);
-        if !sums.contains_key(row.key) {
-            sums.insert(row.key.to_owned(), empty());
-        }
-        let cells = sums.get_mut(row.key);
-        if let Some(cell) = cells.zip(place).and_then(|(cells, place)| cells.get_mut(place)) {
-            cell.add(&row.cells);
-        }
-    })?;
-    let sums: BTreeMap<_, _> = sums.into_iter().collect();
-    let told = sums.into_iter().map(|(key, cells)| Series {
-        name: name_of(park, by, &key),
-        key: if by == FlowBy::Site { park.site().id.to_string() } else { key },
-        counts: cells.into_iter().map(Counted::from).collect(),
-    });
-    Ok(FlowSeries {
-        at: buckets.starts.iter().copied().map(moment_of).collect(),
-        until: moment_of(buckets.end),
-        series: told.collect(),
-    })
-}
-
-/// The keys that have a line even when nobody came.
-fn always(park: &Park, by: FlowBy) -> Vec<String> {
-    match by {
-        FlowBy::Site => vec![String::new()],
-        FlowBy::Area => park.areas().iter().skip(1).map(|area| area.id.to_string()).collect(),
-        FlowBy::Gate => park.gates().iter().map(|gate| gate.id.to_string()).collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// A business day's first minute, and the first one of the next.
 pub(crate) fn minutes_of(park: &Park, day: Day) -> (i64, i64) {
     (turn_minute(park.calendar(), day), turn_minute(park.calendar(), day.plus(1)))
@@ -103,7 +59,7 @@ pub(crate) struct Inside {
 
 /// A business day; of the one that is going on with who is inside now.
 pub(crate) fn day(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     day: Day,
     now: UnixMs,
@@ -149,7 +105,7 @@ pub(crate) fn day(
 }
 
 fn keyed(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     by: FlowBy,
     begin: i64,
@@ -173,7 +129,7 @@ fn keyed(
 
 /// The peak of each key, at the first moment at which there were so many.
 fn peaks(
-    from: &Connection,
+    from: Books<'_>,
     by: FlowBy,
     begin: i64,
     end: i64,
@@ -196,7 +152,7 @@ fn peaks(
 }
 
 fn last_week(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     day: Day,
     elapsed: Option<i64>,
@@ -221,11 +177,7 @@ fn last_week(
 }
 
 /// The days that end with `until`, the oldest first.
-pub(crate) fn week(
-    from: &Connection,
-    park: &Park,
-    until: Day,
-) -> Result<Vec<DayLine>, LedgerFault> {
+pub(crate) fn week(from: Books<'_>, park: &Park, until: Day) -> Result<Vec<DayLine>, LedgerFault> {
     let first = until.plus(1 - FORTNIGHT);
     let devices = ledger::availability(from, first, until)?;
     let line = |day: Day| {
@@ -244,7 +196,7 @@ pub(crate) fn week(
 
 /// Hours by weekdays of the weeks before `today`.
 pub(crate) fn heatmap(
-    from: &Connection,
+    from: Books<'_>,
     park: &Park,
     weeks: u8,
     today: Day,
@@ -301,7 +253,7 @@ fn dwell(bins: &[(u32, u32)]) -> Option<Dwell> {
         for (n, count) in bins {
             if left <= f64::from(*count) {
                 let within = left / f64::from((*count).max(1));
-                return super::forecast::rounded((f64::from(*n) + within) * f64::from(width));
+                return rounded((f64::from(*n) + within) * f64::from(width));
             }
             left -= f64::from(*count);
         }

@@ -1,12 +1,11 @@
 //! A business day as quarters of an hour: what came in each, and how many were in the site.
 
-use rusqlite::Connection;
 use shanmen_rules::{Calendar, Day};
 
 use super::{QUARTER_MIN, turn_minute};
 use crate::{
     api::FlowBy,
-    ledger::{self, LedgerFault},
+    ledger::{self, Books, LedgerFault},
 };
 
 /// A day in quarters of an hour from its turn on.
@@ -29,7 +28,7 @@ impl Shape {
 
     /// Reads a day.
     pub(crate) fn read(
-        from: &Connection,
+        from: Books<'_>,
         calendar: &Calendar,
         day: Day,
     ) -> Result<Self, LedgerFault> {

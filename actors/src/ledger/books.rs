@@ -10,21 +10,23 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use shanmen_protocols::time::UnixMs;
 use tokio::sync::mpsc;
 
 use super::{
     BulkEntry, DirectEntry, LedgerFault, Record,
     history::Counter,
-    journal::{self, Progress},
+    journal::Progress,
+    log::{Kept, encode},
+    marks::Marks,
     sqlite::as_f64,
     write,
 };
 use crate::clock::{Clock, Stopwatch};
 
 /// How many records are taken over at once.
-const TAKE_MAX: u32 = 512;
+pub(super) const TAKE_MAX: usize = 512;
 /// From so many records on they are taken over without waiting for more.
 const TAKE_AT_ONCE: i64 = 256;
 /// How many direct writes share one commit at most.
@@ -40,11 +42,35 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// The books' one writer.
 pub(super) struct BooksWriter {
     pub(super) books: Connection,
-    pub(super) journal: Connection,
     pub(super) clock: Clock,
     pub(super) progress: Arc<Progress>,
+    /// Records on their way into the tables: they stay here until they are there.
+    pub(super) taking: Vec<Kept>,
+    /// What is known beside the tables of what is taken over.
+    pub(super) known: Known,
+}
+
+/// What the books' writer knows, so that it need not ask its tables for each record.
+#[derive(Debug, Default)]
+pub(super) struct Known {
     /// Counts what is taken over, for the history.
     pub(super) counter: Counter,
+    /// How far each device's facts are complete.
+    pub(super) marks: Marks,
+}
+
+impl Known {
+    /// Writes what has changed.
+    fn write(&mut self, to: &Connection) -> rusqlite::Result<()> {
+        self.counter.write(to)?;
+        self.marks.write(to)
+    }
+
+    /// Forgets what was not written: its transaction failed, and comes again.
+    fn forget(&mut self) {
+        self.counter.forget();
+        self.marks = Marks::default();
+    }
 }
 
 impl BooksWriter {
@@ -106,7 +132,7 @@ impl BooksWriter {
     /// Where the books are is written in the same transaction: a record is taken over once.
     pub(super) fn take_over(&mut self) -> Result<usize, LedgerFault> {
         if self.progress.park_changed.swap(false, Ordering::AcqRel) {
-            let seen = self.counter.look_around(&self.books);
+            let seen = self.known.counter.look_around(&self.books);
             if seen.is_err() {
                 self.progress.park_changed.store(true, Ordering::Release);
             }
@@ -114,38 +140,43 @@ impl BooksWriter {
         }
         let taken = self.take_batch();
         if taken.is_err() {
-            self.counter.forget();
+            self.known.forget();
         }
         taken
     }
 
     fn take_batch(&mut self) -> Result<usize, LedgerFault> {
+        if self.taking.is_empty() {
+            self.progress.take(TAKE_MAX, &mut self.taking);
+        }
+        let Some(newest) = self.taking.last().map(|kept| kept.n) else { return Ok(0) };
         let watch = Stopwatch::start();
-        let has = self.progress.taken_over.load(Ordering::Acquire);
-        if self.progress.journaled.load(Ordering::Acquire) <= has {
-            return Ok(0);
+        // Mostly all of them can be taken: a savepoint for each would cost as much as the rows.
+        if let Err(error) = self.take_all(newest, Care::OfTheBatch) {
+            let LedgerFault::Refused(_) = error else { return Err(error) };
+            self.known.forget();
+            self.take_all(newest, Care::OfEach)?;
         }
-        let mut select = self
-            .journal
-            .prepare_cached("SELECT n, at, record FROM journal WHERE n > ? ORDER BY n LIMIT ?")?;
-        let mut rows = select.query(params![has, TAKE_MAX])?;
-        let transaction = self.books.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (mut newest, mut taken) = (has, 0);
-        while let Some(row) = rows.next()? {
-            let (n, at) = (row.get(0)?, UnixMs(row.get(1)?));
-            let blob: Vec<u8> = row.get(2)?;
-            take_one(&transaction, &blob, n, at, &mut self.counter)?;
-            newest = n;
-            taken += 1;
-        }
-        self.counter.write(&transaction)?;
-        transaction.prepare_cached("UPDATE taken_over SET n = ?")?.execute([newest])?;
-        transaction.commit()?;
         self.progress.taken_over.store(newest, Ordering::Release);
         metrics::histogram!("shanmen_ledger_take_over_seconds").record(watch.seconds());
         metrics::gauge!("shanmen_ledger_backlog")
             .set(as_f64(usize::try_from(self.progress.backlog()).unwrap_or(0)));
+        let taken = self.taking.len();
+        self.taking.clear();
         Ok(taken)
+    }
+
+    fn take_all(&mut self, newest: i64, care: Care) -> Result<(), LedgerFault> {
+        let transaction = self.books.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for kept in &self.taking {
+            match care {
+                Care::OfTheBatch => take(&transaction, kept, &mut self.known)?,
+                Care::OfEach => take_or_set_aside(&transaction, kept, &mut self.known)?,
+            }
+        }
+        self.known.write(&transaction)?;
+        transaction.prepare_cached("UPDATE taken_over SET n = ?")?.execute([newest])?;
+        Ok(transaction.commit()?)
     }
 
     fn commit_direct(&mut self, group: &mut Vec<DirectEntry>) {
@@ -205,36 +236,57 @@ impl BooksWriter {
     }
 }
 
-/// Takes one record over. One that cannot be read, or that the tables refuse, is set aside for a
-/// person: it must not hold up those behind it.
-fn take_one(
-    to: &rusqlite::Transaction<'_>,
-    blob: &[u8],
-    n: i64,
-    at: UnixMs,
-    counter: &mut Counter,
+/// How carefully records are taken over.
+#[derive(Clone, Copy)]
+enum Care {
+    /// All or none.
+    OfTheBatch,
+    /// One by one.
+    OfEach,
+}
+
+fn take(to: &Connection, kept: &Kept, known: &mut Known) -> Result<(), LedgerFault> {
+    write::take_over(to, &kept.record, kept.n, kept.at, known).map_err(|error| {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
+            LedgerFault::Refused(error.to_string())
+        } else {
+            LedgerFault::from(error)
+        }
+    })
+}
+
+/// Takes one record over. One that the tables refuse is set aside for a person: it must not hold up
+/// those behind it.
+fn take_or_set_aside(
+    to: &Transaction<'_>,
+    kept: &Kept,
+    known: &mut Known,
 ) -> Result<(), LedgerFault> {
     to.execute_batch("SAVEPOINT one")?;
-    let taken = journal::decode(blob).and_then(|record| {
-        write::take_over(to, &record, n, at, counter).map_err(|error| {
-            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
-                LedgerFault::Refused(error.to_string())
-            } else {
-                LedgerFault::from(error)
-            }
-        })
-    });
-    match taken {
+    match take(to, kept, known) {
         Ok(()) => to.execute_batch("RELEASE one")?,
         Err(LedgerFault::Refused(why)) => {
-            metrics::counter!("shanmen_ledger_set_aside_total").increment(1);
-            tracing::error!(n, why, "a record of the journal was set aside");
             to.execute_batch("ROLLBACK TO one; RELEASE one")?;
-            to.prepare_cached("INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?)")?
-                .execute(params![n, at.0, why, blob])?;
+            let record = encode(&kept.record, Vec::new()).unwrap_or_default();
+            set_aside(to, kept.n, kept.at, &why, &record)?;
         }
         Err(error) => return Err(error),
     }
+    Ok(())
+}
+
+/// Keeps a record that cannot be taken over.
+pub(super) fn set_aside(
+    to: &Connection,
+    n: i64,
+    at: UnixMs,
+    why: &str,
+    record: &[u8],
+) -> Result<(), LedgerFault> {
+    metrics::counter!("shanmen_ledger_set_aside_total").increment(1);
+    tracing::error!(n, why, "a record of the journal was set aside");
+    to.prepare_cached("INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?)")?
+        .execute(params![n, at.0, why, record])?;
     Ok(())
 }
 

@@ -10,9 +10,11 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use rusqlite::Connection;
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::Day;
 
+use super::{LedgerFault, SqliteLedger};
 use crate::{
     api::{Expected, FlowBy},
     history::{Cells, Tally},
@@ -22,6 +24,53 @@ pub(crate) use self::read::{
     availability, day_sums, dwell, forecasts, minutes, oldest_minute, sum_of,
 };
 pub(super) use self::{counts::Counter, fill::fill_once, keep::write};
+
+/// The books as the history reads them: who holds this asks with the reads of this folder only.
+#[derive(Clone, Copy)]
+pub(crate) struct Books<'c>(&'c Connection);
+
+/// Books that hold nothing but minutes.
+#[cfg(test)]
+pub(crate) struct MadeUpBooks(Connection);
+
+#[cfg(test)]
+impl MadeUpBooks {
+    /// With persons in and out of the site in minutes, `(minute, in, out)`.
+    pub(crate) fn new(minutes: impl Iterator<Item = (i64, u32, u32)>) -> Self {
+        let books = Connection::open_in_memory().unwrap();
+        // The step of the schema adds a column to these two, which the history does not read.
+        books.execute_batch("CREATE TABLE tickets (id); CREATE TABLE orders (id);").unwrap();
+        books.execute_batch(include_str!("schema/0005.sql")).unwrap();
+        for row in minutes {
+            let sql = "INSERT INTO flow_minutes VALUES (0, ?, '', ?, ?, 0, 0, 0, 0, 0)";
+            books.execute(sql, row).unwrap();
+        }
+        Self(books)
+    }
+
+    pub(crate) fn books(&self) -> Books<'_> {
+        Books(&self.0)
+    }
+}
+
+impl SqliteLedger {
+    /// Runs a read of the history once the books have what the journal has now. Blocks: never called
+    /// on an async thread.
+    pub(crate) fn read_history<T>(
+        &self,
+        work: impl FnOnce(Books<'_>) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        self.read_report(|from| work(Books(from)))
+    }
+
+    /// The same as the books have it, a few milliseconds behind the gates.
+    pub(crate) fn peek_history<T>(
+        &self,
+        work: impl FnOnce(Books<'_>) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
+        self.peek_report(|from| work(Books(from)))
+    }
+}
 
 /// What the keeper writes, once a minute and off every path.
 pub(crate) enum HistoryWrite {

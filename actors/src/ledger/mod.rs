@@ -8,6 +8,9 @@
 mod books;
 mod history;
 mod journal;
+mod log;
+mod marks;
+mod old_journal;
 mod record;
 mod sqlite;
 mod view;
@@ -22,15 +25,16 @@ use shanmen_protocols::{
 use shanmen_rules::{Day, ParkDefinition};
 use tokio::sync::oneshot;
 
+#[cfg(test)]
+pub(crate) use history::MadeUpBooks;
 pub(crate) use history::{
-    ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts, minutes,
+    Books, ForecastRow, HistoryWrite, MadeUp, availability, day_sums, dwell, forecasts, minutes,
     oldest_minute, sum_of,
 };
 pub(crate) use record::{
-    After, AlarmRow, Answer, AnswerTo, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
-    Decided, DeviceRow, DirectEntry, Entry, EventRow, FirstWord, GrantRow, Journaled, Moved,
-    OrderRow, Origin, OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled,
-    TicketRow,
+    After, AlarmRow, Answer, Asker, BulkEntry, ClaimRow, ClosedGrant, Committed, ConflictRow,
+    Decided, DeviceRow, DirectEntry, Entry, EventRow, GrantRow, Journaled, Moved, OrderRow, Origin,
+    OverrideRow, PassageRow, ProductRow, Record, Refused, ScanRow, Settled, TicketRow,
 };
 pub(crate) use sqlite::SqliteLedger;
 

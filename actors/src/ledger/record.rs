@@ -1,10 +1,6 @@
 //! What is written and read: plain rows, with numbers for names, and what follows a commit.
 
-use std::{
-    borrow::Cow,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -79,39 +75,21 @@ pub(crate) enum After {
     /// Nothing.
     Nothing,
     /// The lane gets its answer.
-    Answer(AnswerTo, Arc<Answer>),
+    Answer(Box<dyn Asker>, Arc<Answer>),
     /// Somebody waits for the commit.
     Ack(oneshot::Sender<Result<Committed, LedgerFault>>),
 }
 
-/// What tells an answer before anything else follows its commit.
-pub(crate) type FirstWord = Box<dyn FnOnce(&Answer) + Send>;
-
-/// Where an answer goes once it may be told.
-pub(crate) struct AnswerTo {
-    /// Done at once, by the thread that committed it: a lane's own decision leaves without
-    /// another thread being woken for it. Must not wait.
-    pub(crate) first: Option<FirstWord>,
-    /// Who asked, and keeps the answer for its repeats.
-    pub(crate) asker: oneshot::Sender<Result<Arc<Answer>, LedgerFault>>,
+/// Who waits for an answer; told once. One that is dropped untold has lost its answer.
+pub(crate) trait Asker: Send {
+    /// Tells it, on the thread that committed the answer: must not wait. False where nobody hears it
+    /// any more.
+    fn answer(self: Box<Self>, result: Result<Arc<Answer>, LedgerFault>) -> bool;
 }
 
-impl AnswerTo {
-    /// Tells it; false where the asker has gone.
-    pub(crate) fn tell(self, result: Result<Arc<Answer>, LedgerFault>) -> bool {
-        if let (Some(first), Ok(answer)) = (self.first, &result)
-            && catch_unwind(AssertUnwindSafe(|| first(answer))).is_err()
-        {
-            metrics::counter!("shanmen_actor_panics_total", "actor" => "answer").increment(1);
-            tracing::error!("an answer could not be told at once; its asker tells it");
-        }
-        self.asker.send(result).is_ok()
-    }
-}
-
-impl From<oneshot::Sender<Result<Arc<Answer>, LedgerFault>>> for AnswerTo {
-    fn from(asker: oneshot::Sender<Result<Arc<Answer>, LedgerFault>>) -> Self {
-        Self { first: None, asker }
+impl Asker for oneshot::Sender<Result<Arc<Answer>, LedgerFault>> {
+    fn answer(self: Box<Self>, result: Result<Arc<Answer>, LedgerFault>) -> bool {
+        self.send(result).is_ok()
     }
 }
 

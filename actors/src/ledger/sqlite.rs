@@ -1,9 +1,9 @@
-//! The `SQLite` ledger: its two files, connections and threads.
+//! The ledger on the disk: its files, connections and threads.
 //!
-//! `journal.sqlite` is what the gates wait for, `ledger.sqlite` holds the books that people ask; a
-//! start takes over what a crash left between the two. WAL with `synchronous=FULL`. Automatic
-//! checkpoints are off, since they would fall into a visitor's wait; a thread of their own makes
-//! them.
+//! The log in `journal/` is what the gates wait for, `ledger.sqlite` holds the books that people ask;
+//! a start takes over what a crash left between the two. The books: WAL with `synchronous=FULL`.
+//! Automatic checkpoints are off, since they would hold up the books' writer; a thread of its own
+//! makes them.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,9 +18,11 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     BulkEntry, DirectEntry, Entry, LedgerFault,
-    books::BooksWriter,
+    books::{self, BooksWriter},
     history,
     journal::{BACKLOG_MAX, JournalWriter, Progress},
+    log::{Kept, Log, decode},
+    old_journal,
 };
 use crate::clock::{Clock, Stopwatch};
 
@@ -31,11 +33,10 @@ const DIRECT_QUEUE_MAX: usize = 1_024;
 /// How many bulk writes may wait.
 const BULK_QUEUE_MAX: usize = 2;
 /// How often the logs are checkpointed.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// With so many pages of 4 KiB a log is begun anew. A log that does not grow any more is written
-/// over: its flush then waits for no other file's blocks.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(1000);
+/// With so many pages of 4 KiB the books' log is begun anew. One that does not grow any more is
+/// written over: its flush then waits for no other file's blocks.
 const BOOKS_LOG_PAGES: i64 = 64 * 1024;
-const JOURNAL_LOG_PAGES: i64 = 16 * 1024;
 /// How long a reader waits for the books to have what the journal had when it came.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
 const CATCH_UP_STEP: Duration = Duration::from_millis(1);
@@ -48,9 +49,8 @@ pub(super) const BOOKS_SCHEMA: &[&str] = &[
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
 ];
-const JOURNAL_SCHEMA: &[&str] = &[include_str!("schema/journal.sql")];
 
-/// The ledger in two `SQLite` files.
+/// The ledger in a log and a `SQLite` file.
 pub(crate) struct SqliteLedger {
     books: PathBuf,
     queue: Mutex<Option<mpsc::Sender<Entry>>>,
@@ -70,61 +70,29 @@ impl SqliteLedger {
         std::fs::create_dir_all(folder).map_err(|error| {
             LedgerFault::Broken(format!("cannot make the folder {}: {error}", folder.display()))
         })?;
-        let (books_path, journal_path) =
-            (folder.join("ledger.sqlite"), folder.join("journal.sqlite"));
+        let books_path = folder.join("ledger.sqlite");
         let mut books = connect(&books_path, BOOKS_SCHEMA)?;
         history::fill_once(&mut books)?;
-        let journal = connect(&journal_path, JOURNAL_SCHEMA)?;
         let progress = Arc::new(Progress::default());
         progress.healthy.store(true, Ordering::Relaxed);
         progress.park_changed.store(true, Ordering::Release);
-        let taken_over: i64 = books.query_row("SELECT n FROM taken_over", [], |row| row.get(0))?;
-        let journaled: i64 =
-            journal.query_row("SELECT coalesce(max(n), 0) FROM journal", [], |row| row.get(0))?;
-        if journaled < taken_over {
-            // A new journal beside old books: its numbers go on where the books are.
-            journal.execute(
-                "INSERT INTO journal (n, at, record) VALUES (?, ?, x'')",
-                [taken_over, clock.now().0],
-            )?;
-        }
-        let first: i64 =
-            journal.query_row("SELECT coalesce(min(n), 1) FROM journal", [], |row| row.get(0))?;
-        progress.taken_over.store(taken_over, Ordering::Release);
-        progress.on_disk.store(taken_over, Ordering::Release);
-        progress.journaled.store(journaled.max(taken_over), Ordering::Release);
         let mut books_writer = BooksWriter {
             books,
-            journal: connect(&journal_path, &[])?,
             clock: clock.clone(),
             progress: Arc::clone(&progress),
-            counter: history::Counter::default(),
+            taking: Vec::new(),
+            known: books::Known::default(),
         };
-        let mut left = 0;
-        loop {
-            match books_writer.take_over()? {
-                0 => break,
-                taken => left += taken,
-            }
-        }
-        if left > 0 {
-            tracing::info!(records = left, "the books took over what was left in the journal");
-        }
+        let log = take_over_what_is_left(&mut books_writer, folder)?;
+        progress.journaled.store(log.newest(), Ordering::Release);
+        progress.taken_over.store(log.newest(), Ordering::Release);
         let [reader, report_reader] = [reader(&books_path)?, reader(&books_path)?];
-        let journal_writer = JournalWriter {
-            connection: journal,
-            clock,
-            progress: Arc::clone(&progress),
-            cut: first - 1,
-        };
+        let journal_writer = JournalWriter { log, clock, progress: Arc::clone(&progress), cut: 0 };
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
         let (direct, direct_receiver) = mpsc::channel(DIRECT_QUEUE_MAX);
         let (bulk, bulk_receiver) = mpsc::channel(BULK_QUEUE_MAX);
-        let checkpoints = Checkpoints {
-            books: books_path.clone(),
-            paths: vec![journal_path, books_path.clone()],
-            progress: Arc::clone(&progress),
-        };
+        let checkpoints =
+            Checkpoints { books: connect(&books_path, &[])?, progress: Arc::clone(&progress) };
         let runtime = Handle::try_current()
             .map_err(|error| LedgerFault::Broken(format!("no runtime: {error}")))?;
         let journal_thread = spawn("journal", move || journal_writer.run(receiver, &runtime))?;
@@ -164,7 +132,7 @@ impl SqliteLedger {
 
     /// Runs a read for people's reports, once the books have what the journal has now: on a connection
     /// of its own, so that no device's fact waits behind a page.
-    pub(crate) fn read_report<T>(
+    pub(super) fn read_report<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
@@ -173,7 +141,7 @@ impl SqliteLedger {
     }
 
     /// The same as the books have it, a few milliseconds behind the gates.
-    pub(crate) fn peek_report<T>(
+    pub(super) fn peek_report<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerFault>,
     ) -> Result<T, LedgerFault> {
@@ -281,6 +249,20 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 /// Lets the gates' threads go first: nobody at a gate waits for this one.
 fn step_back() {
+    if std::env::var("SHANMEN_X_IDLE").is_ok() {
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        if let Err(error) = set_thread_priority_and_policy(
+            thread_native_id(),
+            ThreadPriority::Min,
+            ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
+        ) {
+            tracing::error!(?error, "idle");
+        }
+        return;
+    }
     if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
         tracing::debug!(?error, "this thread keeps its priority");
     }
@@ -330,63 +312,64 @@ fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), LedgerFau
     Ok(())
 }
 
-/// Moves committed pages from the logs into the files, off the writers' threads.
+/// Moves committed pages from the books' log into their file, off the writer's thread.
 struct Checkpoints {
-    books: PathBuf,
-    paths: Vec<PathBuf>,
+    books: Connection,
     progress: Arc<Progress>,
 }
 
 impl Checkpoints {
     fn run(self) {
-        let mut files = Vec::with_capacity(self.paths.len());
-        for path in &self.paths {
-            match connect(path, &[]) {
-                Ok(connection) => {
-                    files.push((connection, path == &self.books));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "no checkpoints: the log will grow");
-                    return;
-                }
-            }
-        }
         while !self.progress.stopping.load(Ordering::Relaxed) {
             std::thread::park_timeout(CHECKPOINT_EVERY);
-            for (connection, is_books) in &files {
-                // A passive one never holds up the writer; one that begins the log anew does, so
-                // it comes only when the log has grown, right after a passive one that left it
-                // little. Truncating would take the file system a tenth of a second.
-                let has = self.progress.taken_over.load(Ordering::Acquire);
-                let (whole, pages) = Self::checkpoint(connection, "PASSIVE");
-                if *is_books && whole {
-                    // All that the log held is in the file, and the file on the disk.
-                    self.progress.on_disk.store(has, Ordering::Release);
-                }
-                // What it holds, not how long its file is: that stays as long as it has been.
-                let most = if *is_books { BOOKS_LOG_PAGES } else { JOURNAL_LOG_PAGES };
-                if most < pages {
-                    Self::checkpoint(connection, "RESTART");
-                }
+            // A passive one never holds up the writer; one that begins the log anew does, so
+            // it comes only when the log has grown, right after a passive one that left it
+            // little. Truncating would take the file system a tenth of a second.
+            // What it holds, not how long its file is: that stays as long as it has been.
+            if BOOKS_LOG_PAGES < self.checkpoint("PASSIVE") {
+                self.checkpoint("RESTART");
             }
         }
     }
 
-    /// Makes a checkpoint; whether the whole log is in the file now, and how many pages it holds.
-    fn checkpoint(connection: &Connection, mode: &'static str) -> (bool, i64) {
+    /// Makes a checkpoint; how many pages the log holds.
+    fn checkpoint(&self, mode: &'static str) -> i64 {
         let watch = Stopwatch::start();
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let done = connection.query_row(&sql, [], |row| {
-            let (busy, log, moved): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok((busy == 0 && log == moved, log))
-        });
-        if let Err(error) = &done {
+        let pages = self.books.query_row(&sql, [], |row| row.get(1));
+        if let Err(error) = &pages {
             tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds");
         }
         metrics::histogram!("shanmen_ledger_checkpoint_seconds", "mode" => mode)
             .record(watch.seconds());
-        done.unwrap_or((false, 0))
+        pages.unwrap_or(0)
     }
+}
+
+/// Opens the log; what a crash left in it, and what is left in an earlier program's journal, is taken
+/// over first.
+fn take_over_what_is_left(writer: &mut BooksWriter, folder: &Path) -> Result<Log, LedgerFault> {
+    let mut left = 0;
+    let mut has: i64 = writer.books.query_row("SELECT n FROM taken_over", [], |row| row.get(0))?;
+    let mut take = |n, at, body: &[u8]| {
+        match decode(body) {
+            Ok(record) => writer.taking.push(Kept { n, at, record }),
+            Err(error) => books::set_aside(&writer.books, n, at, &error.to_string(), body)?,
+        }
+        left += 1;
+        if writer.taking.len() < books::TAKE_MAX { Ok(()) } else { writer.take_over().map(drop) }
+    };
+    old_journal::read(folder, has, |n, at, body| {
+        has = n;
+        take(n, at, body)
+    })?;
+    let log = Log::open(folder.join("journal"), has, take)?;
+    writer.take_over()?;
+    if left > 0 {
+        tracing::info!(records = left, "the books took over what was left in the journal");
+    }
+    old_journal::remove(folder)?;
+    Ok(log)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge")]

@@ -10,9 +10,7 @@ use shanmen_rules::TicketState;
 
 use super::{
     ClaimRow, Decided, DeviceRow, EventRow, Journaled, LedgerFault, OverrideRow, PassageRow,
-    Record, ScanRow, Settled, TicketRow,
-    history::{self, Counter},
-    view,
+    Record, ScanRow, Settled, TicketRow, books::Known, history, view,
 };
 use crate::{
     api::{AuditLine, BlockedPerson},
@@ -31,12 +29,12 @@ pub(super) fn take_over(
     record: &Journaled,
     n: i64,
     at: UnixMs,
-    counter: &mut Counter,
+    known: &mut Known,
 ) -> Result<(), rusqlite::Error> {
     match record {
-        Journaled::Decided(decided) => self::decided(to, decided, counter),
-        Journaled::Settled(settled) => self::settled(to, settled, n, at, counter),
-        Journaled::Event(row) => event(to, row).map(drop),
+        Journaled::Decided(decided) => self::decided(to, decided, known),
+        Journaled::Settled(settled) => self::settled(to, settled, n, at, known),
+        Journaled::Event(row) => event(to, row, known).map(drop),
         Journaled::TicketChanged { id, state, audit } => {
             ticket_state(to, *id, state)?;
             self::audit(to, audit)
@@ -202,11 +200,7 @@ pub(super) fn tickets(to: &Connection, rows: &[TicketRow]) -> Result<(), rusqlit
     Ok(())
 }
 
-fn decided(
-    to: &Connection,
-    decided: &Decided,
-    counter: &mut Counter,
-) -> Result<(), rusqlite::Error> {
+fn decided(to: &Connection, decided: &Decided, known: &mut Known) -> Result<(), rusqlite::Error> {
     let first = scan(to, &decided.scan)?;
     if !first {
         // The twin recognises repeats before any rule is asked; one that came through has moved
@@ -233,7 +227,7 @@ fn decided(
     }
     let answer = &decided.scan.answer;
     if first && answer.result == DecisionResult::Deny {
-        counter.refusal(answer);
+        known.counter.refusal(answer);
     }
     Ok(())
 }
@@ -273,10 +267,10 @@ fn settled(
     settled: &Settled,
     n: i64,
     at: UnixMs,
-    counter: &mut Counter,
+    known: &mut Known,
 ) -> Result<(), rusqlite::Error> {
     if let Some(row) = &settled.event
-        && !event(to, row)?
+        && !event(to, row, known)?
     {
         // The fact is here already: a replay is a no-op, and still acknowledged.
         return Ok(());
@@ -301,7 +295,7 @@ fn settled(
         audit(to, line)?;
     }
     // The last thing: what was refused before is not counted either.
-    counter.passage(to, &settled.passage)
+    known.counter.passage(to, &settled.passage)
 }
 
 fn close_grant(to: &Connection, id: GrantId, row: &PassageRow) -> Result<(), rusqlite::Error> {
@@ -341,7 +335,7 @@ fn passage(to: &Connection, row: &PassageRow, n: i64, at: UnixMs) -> Result<(), 
 }
 
 /// Writes a fact; false when it is there already.
-fn event(to: &Connection, row: &EventRow) -> Result<bool, rusqlite::Error> {
+fn event(to: &Connection, row: &EventRow, known: &mut Known) -> Result<bool, rusqlite::Error> {
     let inserted = to
         .prepare_cached(
             "INSERT INTO events
@@ -362,43 +356,9 @@ fn event(to: &Connection, row: &EventRow) -> Result<bool, rusqlite::Error> {
             row.gap.map(|(_, to)| to.cast_signed()),
         ])?;
     if inserted == 1 {
-        mark(to, row)?;
+        known.marks.note(to, row)?;
     }
     Ok(inserted == 1)
-}
-
-/// Moves a device's mark on while its facts are without a gap.
-fn mark(to: &Connection, row: &EventRow) -> Result<(), rusqlite::Error> {
-    let (device, epoch) = (row.device.as_str(), row.epoch.as_str());
-    let upto: i64 = to
-        .prepare_cached("SELECT upto FROM event_marks WHERE device = ? AND epoch = ?")?
-        .query_row([device, epoch], |row| row.get(0))
-        .optional()?
-        .unwrap_or(0);
-    let mut there =
-        to.prepare_cached("SELECT 1 FROM events WHERE device = ? AND epoch = ? AND seq = ?")?;
-    let mut gap = to.prepare_cached(
-        "SELECT max(max(seq, gap_to)) FROM events
-         WHERE device = ? AND epoch = ? AND seq > ? AND gap_from <= ?",
-    )?;
-    let mut next = upto;
-    loop {
-        if there.exists(params![device, epoch, next + 1])? {
-            next += 1;
-        } else if let Some(end) = gap
-            .query_row(params![device, epoch, next, next + 1], |row| row.get::<_, Option<i64>>(0))?
-        {
-            next = end;
-        } else {
-            break;
-        }
-    }
-    if next == upto {
-        return Ok(());
-    }
-    to.prepare_cached("INSERT OR REPLACE INTO event_marks (device, epoch, upto) VALUES (?, ?, ?)")?
-        .execute(params![device, epoch, next])?;
-    Ok(())
 }
 
 fn ticket_state(to: &Connection, id: TicketId, state: &TicketState) -> Result<(), rusqlite::Error> {

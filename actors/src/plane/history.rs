@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rusqlite::Connection;
 use shanmen_rules::{AreaIx, Day, Park};
 
 use tokio::sync::watch;
@@ -14,7 +13,7 @@ use crate::{
         Heatmap, PastDay,
     },
     history::{self, Buckets, Cells, Keeper, KeeperParts, Known, Peaks, Shape},
-    ledger::{self, HistoryWrite, LedgerFault, MadeUp, Record},
+    ledger::{self, Books, HistoryWrite, LedgerFault, MadeUp, Record},
     twin::fault,
 };
 
@@ -41,16 +40,24 @@ impl ControlPlane {
     /// Counts of visitors over time.
     ///
     /// # Errors
-    /// [`Fault::Invalid`] for a span that ends before it begins, or with too many buckets.
+    /// [`Fault::Invalid`] for a span that ends before it begins, or with more buckets, or more counts
+    /// (buckets times keys), than one answer may hold: 10,000 and 500,000.
     pub async fn flow(&self, query: FlowQuery) -> Result<FlowSeries, Fault> {
         if query.until <= query.from {
             return Err(Fault::Invalid("to: it has to be later than from".into()));
         }
-        let step = i64::from(query.bucket_min);
-        let park = self.park();
-        let buckets = Buckets::cut(park.calendar(), query.from, query.until, step)
-            .map_err(|fault| Fault::Invalid(format!("bucket: {fault}")))?;
-        self.read_past(move |from, park| history::series(from, park, query.by, &buckets)).await
+        let (ledger, park) = (Arc::clone(&self.0.ledger), self.park());
+        off_thread(move || {
+            let step = i64::from(query.bucket_min);
+            let told = match Buckets::cut(park.calendar(), query.from, query.until, step) {
+                Ok(buckets) => ledger
+                    .read_history(|from| history::series(from, &park, query.by, &buckets))
+                    .map_err(fault)?,
+                Err(too_many) => Err(too_many),
+            };
+            told.map_err(|too_many| Fault::Invalid(format!("bucket: {too_many}")))
+        })
+        .await
     }
 
     /// A business day; today's so far.
@@ -156,12 +163,16 @@ impl ControlPlane {
     /// Reads the history off the async threads, on a connection that nobody else waits for.
     async fn read_past<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection, &Park) -> Result<T, LedgerFault> + Send + 'static,
+        work: impl FnOnce(Books<'_>, &Park) -> Result<T, LedgerFault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (ledger, park) = (Arc::clone(&self.0.ledger), self.park());
-        tokio::task::spawn_blocking(move || ledger.read_report(|from| work(from, &park)))
-            .await
-            .map_err(|error| Fault::Internal(error.to_string()))?
-            .map_err(fault)
+        off_thread(move || ledger.read_history(|from| work(from, &park)).map_err(fault)).await
     }
+}
+
+/// Runs what may take long where no visitor waits for it.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Fault::Internal(error.to_string()))?
 }

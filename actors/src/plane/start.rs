@@ -356,5 +356,8 @@ fn cores(asked: usize) -> usize {
     if asked > 0 {
         return asked;
     }
+    if let Some(n) = std::env::var("SHANMEN_X_ARB").ok().and_then(|n| n.parse().ok()) {
+        return n;
+    }
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }

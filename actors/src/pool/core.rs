@@ -23,7 +23,7 @@ use crate::{
     api::{AuditLine, Fault},
     flow::Occupancy,
     ledger::{
-        After, Answer, AnswerTo, ClosedGrant, Committed, ConflictRow, Decided, Entry, EventRow,
+        After, Answer, Asker, ClosedGrant, Committed, ConflictRow, Decided, Entry, EventRow,
         GrantRow, Journaled, LedgerFault, PassageRow, ScanRow, Settled,
     },
     live_park::LivePark,
@@ -38,7 +38,7 @@ pub(crate) struct Ask {
     pub(crate) ticket: Option<TicketId>,
     /// What is wrong with the credential itself: `unreadable` or `forged`.
     pub(crate) code_fault: Option<Reason>,
-    pub(crate) answer: AnswerTo,
+    pub(crate) answer: Box<dyn Asker>,
 }
 
 /// The end of a grant, or a passage without one.
@@ -466,8 +466,8 @@ fn send<T>(to: oneshot::Sender<T>, value: T) {
     }
 }
 
-fn tell(to: AnswerTo, answer: Result<Arc<Answer>, LedgerFault>) {
-    if !to.tell(answer) {
+fn tell(to: Box<dyn Asker>, answer: Result<Arc<Answer>, LedgerFault>) {
+    if !to.answer(answer) {
         tracing::debug!("nobody waits for this answer any more");
     }
 }

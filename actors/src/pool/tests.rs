@@ -126,7 +126,7 @@ impl World {
             presentation: Presentation::new(NOW, LaneIx(lane), direction),
             ticket: Some(self.tickets[ticket].0),
             code_fault: None,
-            answer: answer.into(),
+            answer: Box::new(answer),
         });
         match answered.try_recv().expect("an answer at once") {
             Ok(answer) => self.check(ticket, direction, &answer),
@@ -277,7 +277,7 @@ fn core(
             let record = postcard::to_allocvec(&entry.record).expect("a record");
             journal.lock().expect("a lock").push(record);
             if let After::Answer(to, answer) = entry.after {
-                assert!(to.tell(Ok(answer)), "somebody waits");
+                assert!(to.answer(Ok(answer)), "somebody waits");
             }
             Ok(())
         }),
@@ -348,7 +348,7 @@ fn two_lanes_never_give_away_the_last_place_twice() {
                     presentation: Presentation::new(NOW, LaneIx(0), Direction::In),
                     ticket: Some(*id),
                     code_fault: None,
-                    answer: answer.into(),
+                    answer: Box::new(answer),
                 });
                 let answer = answered.try_recv().expect("at once").expect("an answer");
                 if answer.result == DecisionResult::Grant {

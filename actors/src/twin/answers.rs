@@ -93,6 +93,11 @@ impl<R> Answers<R> {
         }
     }
 
+    /// Whether somebody waits for the answer.
+    pub(crate) fn is_asked(&self, id: ScanId) -> bool {
+        matches!(self.known.get(&id), Some(Slot::Asked(_)))
+    }
+
     /// Forgets a question that got no answer (a full queue), so that a repeat is asked anew; gives
     /// those who wait.
     pub(crate) fn give_up(&mut self, id: ScanId) -> Waiting<R> {

@@ -91,7 +91,7 @@ impl Twin {
         }
         let (device, me) = (self.core.device.row(), me.clone());
         actix::spawn(async move {
-            let response = response(id, answers.answer(device, what).await);
+            let response = response(id, answers.answer((*device).clone(), what).await);
             tell(&me, Back::Responded(Box::new(response), kept)).await;
         });
     }

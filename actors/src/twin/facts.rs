@@ -103,7 +103,7 @@ impl Twin {
             _ => Step::Other,
         };
         if drift.takes(event.seq, step) {
-            let lane = self.core.device.row().lane;
+            let lane = self.core.device.row().lane.clone();
             let cause = Cause::device("counter_drift", self.id.clone(), lane);
             self.shared.alerts.set(&cause, true);
         }
@@ -144,7 +144,17 @@ impl Twin {
 
     /// A fact as it is kept: without the plain credential, and with the operator's name in place of
     /// the token.
-    fn on_record(&self, body: &Body) -> String {
+    fn on_record(&self, body: &mut Body) -> String {
+        if let Body::Passage(passage) = body {
+            // As the others, without the way round: this is what comes with every visitor.
+            let credential = passage.credential.take();
+            passage.operator = passage.operator.take().map(|told| self.shared.who(&told));
+            let json = serde_json::to_string(&*body);
+            if let Body::Passage(passage) = body {
+                passage.credential = credential;
+            }
+            return json.unwrap_or_else(|_| "{}".to_owned());
+        }
         let mut json = serde_json::to_value(body).unwrap_or_else(|_| json!({}));
         if let Some(map) = json.as_object_mut() {
             map.remove("credential");
@@ -160,7 +170,7 @@ impl Twin {
     fn fact(
         &mut self,
         epoch: &Epoch,
-        event: LogEvent,
+        mut event: LogEvent,
         now: UnixMs,
     ) -> (u64, Option<(u64, u64)>, FactWork) {
         let moment = self.core.moment(&event.time, now);
@@ -179,7 +189,7 @@ impl Twin {
             at: moment.at,
             received_at: now,
             kind: kind_of(&event.body).into(),
-            body: self.on_record(&event.body),
+            body: self.on_record(&mut event.body),
             gap,
         };
         let work = match event.body {
@@ -223,7 +233,7 @@ impl Twin {
                 FactWork::Denied(scan, moment, row)
             }
             Body::Alarm { code, active } => {
-                let lane = self.core.device.row().lane;
+                let lane = self.core.device.row().lane.clone();
                 let cause = Cause::device(alerts::code_of(&code), self.id.clone(), lane);
                 FactWork::Alarm(cause, active, row)
             }

@@ -16,6 +16,7 @@ pub(crate) mod current;
 mod drift;
 mod facts;
 mod numbers;
+mod overdue;
 mod shown;
 mod standing;
 mod turnstile;
@@ -47,6 +48,7 @@ use self::{
     core::{ANSWERS_KEPT, TwinCore},
     drift::Drift,
     numbers::Numbers,
+    overdue::Overdue,
     standing::measure,
     work::Latencies,
 };
@@ -114,6 +116,8 @@ enum Back {
     Written(Epoch, Vec<Written>),
     /// A request has its answer; whether that is kept for a repeat.
     Responded(Box<Response>, bool),
+    /// Some answers may have taken too long.
+    LookForOverdue,
     /// An epoch's numbers were read.
     Numbers(Epoch, Result<Numbers, String>),
 }
@@ -143,6 +147,7 @@ pub(crate) struct Twin {
     id: DeviceId,
     latencies: Arc<Latencies>,
     waiting: HashMap<Epoch, Vec<Heard>>,
+    overdue: Overdue,
     /// Scans that the device says it refused by itself: a grant for one is given back.
     denied: VecDeque<ScanId>,
     asked: Asked,
@@ -193,7 +198,7 @@ impl Twin {
     ) -> Addr<Self> {
         Self::start_in_arbiter(arbiter, move |ctx| {
             ctx.set_mailbox_capacity(mailbox);
-            let id = device.row().id;
+            let id = device.row().id.clone();
             let answers = answers.unwrap_or_else(|| Answers::new(answers_kept));
             let core = TwinCore::new(device, answers);
             let waiting = HashMap::new();
@@ -204,6 +209,7 @@ impl Twin {
                 id,
                 latencies,
                 waiting,
+                overdue: Overdue::default(),
                 denied: VecDeque::new(),
                 asked: Asked::default(),
                 drift: None,
@@ -264,6 +270,7 @@ impl Twin {
             Back::Answered(id, answer, watch) => self.answered(id, answer, watch),
             Back::Written(epoch, written) => self.written(epoch, &written),
             Back::Responded(response, kept) => self.responded(*response, kept),
+            Back::LookForOverdue => self.look_for_overdue(me),
             Back::Numbers(epoch, numbers) => self.numbers_read(epoch, numbers, me),
         }
     }

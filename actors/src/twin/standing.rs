@@ -32,7 +32,7 @@ impl Twin {
         let machine = Machine { epoch: hello.epoch.clone(), boot: hello.time.boot };
         if self.clones.hello(machine, now) {
             tracing::warn!(device = %self.id, "two machines take turns under one id");
-            let lane = self.core.device.row().lane;
+            let lane = self.core.device.row().lane.clone();
             self.shared.alerts.set(&Cause::device("clone", self.id.clone(), lane), true);
         }
     }
@@ -141,7 +141,8 @@ impl Twin {
 
     pub(super) fn show_lane(&self) {
         let row = self.core.device.row();
-        let Some(lane) = row.lane.and_then(|lane| self.shared.park.now().lane_ix(lane.as_str()))
+        let Some(lane) =
+            row.lane.as_ref().and_then(|lane| self.shared.park.now().lane_ix(lane.as_str()))
         else {
             return;
         };
@@ -153,7 +154,7 @@ impl Twin {
         };
         drop(live);
         let at = self.shared.clock.now();
-        let change = LaneChange { lane, device: Some(row.id), condition, at };
+        let change = LaneChange { lane, device: Some(row.id.clone()), condition, at };
         self.shared.flow.tell(Fact::Lane(Box::new(change)));
     }
 }

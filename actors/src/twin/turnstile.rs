@@ -1,27 +1,32 @@
 //! What a turnstile presents: repeats, the lane, the code, the shard, and the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::Addr;
 use shanmen_protocols::{
-    device::{LaneMode, Scan},
+    device::{DecisionResult, LaneMode, Scan},
     ids::ScanId,
     reason::Reason,
     time::UnixMs,
 };
 use shanmen_rules::{LaneState, Person, Presentation};
-use tokio::sync::oneshot;
 
 use super::{
-    Back, Reply, Twin, Way,
+    Back, Reply, Shared, Twin, Way,
     answers::Known,
     core::Place,
     shown::{confirmed, find, person, shown},
     tell,
+    work::Latencies,
 };
 use crate::{
     clock::Stopwatch,
-    ledger::{Answer, AnswerTo, FirstWord},
+    flow::Fact,
+    ledger::{Answer, Asker, LedgerFault, Refused},
     pool::{Ask, Task},
 };
 
@@ -82,36 +87,28 @@ impl Twin {
         if self.shared.blocked.has(found.digest, ticket) {
             presentation.person = Person::Blocked;
         }
-        let (asker, answered) = oneshot::channel();
-        let first = way.clone().map(|way| self.first_word(way, watch));
-        let answer = AnswerTo { first, asker };
+        let told = Told {
+            shared: Arc::clone(&self.shared),
+            down: Arc::clone(&self.down),
+            latencies: Arc::clone(&self.latencies),
+            twin: me.clone(),
+            scan: scan.id,
+            way: way.clone(),
+            watch,
+            done: false,
+        };
         let ask = Ask {
             scan: scan.id,
             device: self.id.clone(),
             presentation,
             ticket,
             code_fault: found.fault,
-            answer,
+            answer: Box::new(told),
         };
-        if self.shared.pool.give(ticket, Task::Ask(Box::new(ask))).is_err() {
-            self.give_up(scan.id, Reason::Busy);
-            return;
+        if let Err(Task::Ask(refused)) = self.shared.pool.give(ticket, Task::Ask(Box::new(ask))) {
+            refused.answer.answer(Err(LedgerFault::Full));
         }
-        self.await_answer(scan.id, answered, way, watch, me);
-    }
-
-    /// What is done by the thread that commits the answer: its lane is told, before anything else.
-    fn first_word(&self, way: Way, watch: Stopwatch) -> FirstWord {
-        let (shared, down) = (Arc::clone(&self.shared), Arc::clone(&self.down));
-        let latencies = Arc::clone(&self.latencies);
-        Box::new(move |answer| {
-            // Made first: should it fail, nothing has been told, and the twin tells it.
-            let decision = shared.decision(answer);
-            if way.take_first() {
-                shared.send_at_once(&down, decision, &way);
-                shared.measured(&latencies, answer.result, watch);
-            }
-        })
+        self.overdue.wait_for(scan.id, way, me);
     }
 
     /// Whether the lane takes visitors at all.
@@ -139,22 +136,7 @@ impl Twin {
         });
     }
 
-    fn await_answer(
-        &self,
-        id: ScanId,
-        answered: oneshot::Receiver<Result<Arc<Answer>, crate::ledger::LedgerFault>>,
-        way: Option<Way>,
-        watch: Stopwatch,
-        me: &Addr<Self>,
-    ) {
-        let (shared, me) = (Arc::clone(&self.shared), me.clone());
-        actix::spawn(async move {
-            let answer = shared.await_answer(answered, way).await;
-            tell(&me, Back::Answered(id, answer, watch)).await;
-        });
-    }
-
-    /// The ledger has the answer: everybody who waits gets it.
+    /// The ledger has the answer, or there is none: everybody who waits is told.
     pub(super) fn answered(
         &mut self,
         id: ScanId,
@@ -168,9 +150,13 @@ impl Twin {
                 return;
             }
         };
-        if answer.grant.is_some() && self.denied.contains(&id) {
+        let too_late = !self.core.answers.is_asked(id);
+        if answer.grant.is_some() && (too_late || self.denied.contains(&id)) {
             let (shared, late) = (Arc::clone(&self.shared), Arc::clone(&answer));
             actix::spawn(async move { shared.give_back(&late).await });
+        }
+        if too_late {
+            return;
         }
         let mut waiting = self.core.answers.give(id, Arc::clone(&answer));
         waiting.retain(|to| !to.is_told());
@@ -182,6 +168,17 @@ impl Twin {
             self.send(to, decision.clone());
         }
         self.shared.measured(&self.latencies, answer.result, watch);
+    }
+
+    /// Some answers may have taken too long: whoever waits for one is told `busy`.
+    pub(super) fn look_for_overdue(&mut self, me: &Addr<Self>) {
+        for (id, way) in self.overdue.due(me) {
+            // If its way is taken, it is being told at this very moment: the lane must not hear two
+            // words.
+            if self.core.answers.is_asked(id) && way.is_none_or(|way| way.keep_for_twin()) {
+                self.give_up(id, Reason::Busy);
+            }
+        }
     }
 
     /// No rule could be asked: whoever waits is told, and a repeat is asked anew.
@@ -196,4 +193,62 @@ impl Twin {
 /// How long a decision is worth anything: what the device said it would wait.
 pub(crate) fn ttl_of(scan: &Scan) -> Duration {
     Duration::from_millis(u64::from(scan.ttl_ms.clamp(100, 60_000)))
+}
+
+/// The way of an answer from the thread that commits it to the lane, and to the twin, which keeps
+/// it for repeats.
+struct Told {
+    shared: Arc<Shared>,
+    down: Arc<str>,
+    latencies: Arc<Latencies>,
+    twin: Addr<Twin>,
+    scan: ScanId,
+    way: Option<Way>,
+    watch: Stopwatch,
+    done: bool,
+}
+
+impl Told {
+    /// A lane's own decision leaves at once, without another thread being woken for it.
+    fn tell_lane(&self, answer: &Answer) {
+        let Some(way) = &self.way else { return };
+        // Made first: should it fail, nothing has been told, and the twin tells it.
+        let decision = self.shared.decision(answer);
+        if way.take_first() {
+            self.shared.send_at_once(&self.down, decision, way);
+            self.shared.measured(&self.latencies, answer.result, self.watch);
+        }
+    }
+}
+
+impl Asker for Told {
+    fn answer(mut self: Box<Self>, result: Result<Arc<Answer>, LedgerFault>) -> bool {
+        self.done = true;
+        if let Ok(answer) = &result {
+            if catch_unwind(AssertUnwindSafe(|| self.tell_lane(answer))).is_err() {
+                metrics::counter!("shanmen_actor_panics_total", "actor" => "answer").increment(1);
+                tracing::error!("an answer could not be told at once; its twin tells it");
+            }
+            if answer.result == DecisionResult::Deny {
+                let committed_at = self.shared.clock.now();
+                let refused = Refused { answer: Arc::clone(answer), committed_at };
+                self.shared.flow.tell(Fact::Refused(Box::new(refused)));
+            }
+        }
+        let result = result.map_err(|fault| match fault {
+            LedgerFault::Full => Reason::Busy,
+            LedgerFault::Refused(_) | LedgerFault::Broken(_) => Reason::Internal,
+        });
+        // One for each scan that is on its way, and those are bounded.
+        self.twin.do_send(Back::Answered(self.scan, result, self.watch));
+        self.twin.connected()
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if !self.done {
+            self.twin.do_send(Back::Answered(self.scan, Err(Reason::Internal), self.watch));
+        }
+    }
 }

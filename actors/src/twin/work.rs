@@ -32,7 +32,6 @@ use crate::{
     keys::KeyRing,
     ledger::{
         Answer, Committed, EventRow, GrantRow, Journaled, Ledger, LedgerFault, Moved, PassageRow,
-        Refused,
     },
     link::{Downlink, Link, Qos},
     lists::Lists,
@@ -41,8 +40,6 @@ use crate::{
     registry::Registry,
 };
 
-/// How long a lane's answer may take before the lane is told `busy`.
-const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// How long an acknowledgement is worth anything.
 const ACK_TTL: Duration = Duration::from_secs(30);
 
@@ -121,7 +118,7 @@ impl Way {
     }
 
     /// For whoever waits no longer: whether the twin tells it. If not, it is being told now.
-    fn keep_for_twin(&self) -> bool {
+    pub(super) fn keep_for_twin(&self) -> bool {
         self.word.compare_exchange(OPEN, TWINS, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
@@ -160,42 +157,6 @@ impl Latencies {
 }
 
 impl Shared {
-    /// Waits for the answer to a presentation, however it ends. `way`: where the thread that
-    /// commits it tells it first.
-    pub(crate) async fn await_answer(
-        self: &Arc<Self>,
-        mut answer: oneshot::Receiver<Result<Arc<Answer>, LedgerFault>>,
-        way: Option<Way>,
-    ) -> Result<Arc<Answer>, Reason> {
-        let in_time = match tokio::time::timeout(ANSWER_WAIT, &mut answer).await {
-            // It is being told at this very moment: the lane must not hear two words.
-            Err(_) if way.is_some_and(|way| !way.keep_for_twin()) => Ok((&mut answer).await),
-            in_time => in_time,
-        };
-        match in_time {
-            Ok(Ok(Ok(answer))) => {
-                if answer.result == DecisionResult::Deny {
-                    let committed_at = self.clock.now();
-                    let refused = Refused { answer: Arc::clone(&answer), committed_at };
-                    self.flow.tell(Fact::Refused(Box::new(refused)));
-                }
-                Ok(answer)
-            }
-            Ok(Ok(Err(LedgerFault::Full))) => Err(Reason::Busy),
-            Err(_) => {
-                // The lane is told `busy`; a grant that comes after that is given back.
-                let shared = Arc::clone(self);
-                actix::spawn(async move {
-                    if let Ok(Ok(answer)) = answer.await {
-                        shared.give_back(&answer).await;
-                    }
-                });
-                Err(Reason::Busy)
-            }
-            Ok(Ok(Err(_)) | Err(_)) => Err(Reason::Internal),
-        }
-    }
-
     /// Gives back a grant that its lane will never use.
     pub(crate) async fn give_back(&self, answer: &Answer) {
         let Some(row) = answer.grant.and_then(|grant| self.pool.hot().grant(grant)) else { return };

@@ -10,6 +10,10 @@ import { onTheme, colour } from '../lib/theme.js';
 
 /** @type {Promise<typeof import('../vendor/echarts.js')> | undefined} */
 let library;
+/** How soon it is asked for again when it could not be brought, in ms. */
+const AGAIN_MS = 3000;
+/** How often it could not be brought. */
+let failures = 0;
 /** @type {Map<HTMLElement, Held>} */
 const charts = new Map();
 
@@ -62,22 +66,33 @@ export function chart(place, words, draw, tap) {
   void begin(place);
 }
 
+/**
+ * A module that failed is remembered as failed under its address: another try needs another.
+ * @returns {Promise<typeof import('../vendor/echarts.js')>}
+ */
+const bring = () => import(failures ? `../vendor/echarts.js?again=${failures}` : '../vendor/echarts.js');
+
 /** @param {HTMLElement} place */
 async function begin(place) {
-  library ??= import('../vendor/echarts.js');
+  const asked = library ??= bring();
+  let echarts;
   try {
-    const { init } = await library;
-    const held = charts.get(place);
-    if (!held || held.chart) return;
-    held.chart = init(place, null, { renderer: 'canvas' });
-    held.chart.on('click', (event) => held.tap?.(String(event.data?.tap ?? event.name)));
-    watcher.observe(place);
-    paint(place);
+    echarts = await asked;
   } catch {
-    // Asked again with the next renewal.
-    library = undefined;
-    charts.delete(place);
+    // Several charts wait for one failure.
+    if (library === asked) {
+      library = undefined;
+      failures += 1;
+    }
+    setTimeout(() => void begin(place), AGAIN_MS);
+    return;
   }
+  const held = charts.get(place);
+  if (!held || held.chart) return;
+  held.chart = echarts.init(place, null, { renderer: 'canvas' });
+  held.chart.on('click', (event) => held.tap?.(String(event.data?.tap ?? event.name)));
+  watcher.observe(place);
+  paint(place);
 }
 
 /** The tooltip's look: drawn in the canvas, since its HTML form needs inline styles. @param {Inks} ink */

@@ -15,7 +15,6 @@ const WORDS = Object.freeze({
   entriesToday: { zh: '今日入园', en: 'Entries today' },
   exitsToday: { zh: '今日出园', en: 'Exits today' },
   thisHour: { zh: '本小时入园', en: 'Entries this hour' },
-  reentries: { zh: '其中二次入园', en: 'Of these re-entries' },
   inPerMin: { zh: '入园速度', en: 'Coming in' },
   outPerMin: { zh: '出园速度', en: 'Going out' },
   perMin: { zh: '人/分', en: 'per min' },

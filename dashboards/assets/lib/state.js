@@ -69,6 +69,7 @@
  * @property {number} entries_per_min
  * @property {number} exits_per_min
  * @property {number} entries_this_hour
+ * @property {number} exits_this_hour
  * @property {number} denied
  * @property {Record<string, number>} by_reason
  * @property {Record<string, number>} by_class
@@ -109,8 +110,12 @@
  * @property {number} entries of the whole day
  * @property {number} entries_by_now until the same time of day
  * @property {number} exits_by_now
- * @property {number} entries_this_hour of the clock hour that is running today
+ * @property {number} entries_this_hour of the clock hour that is running today, the whole of it
+ * @property {number} exits_this_hour
+ * @property {number} entries_this_hour_by_now of that hour until the same minute
+ * @property {number} exits_this_hour_by_now
  * @property {number} entries_per_min in the same minute
+ * @property {number} exits_per_min
  * @property {number} peak_in_site most persons at one time
  * @property {number[]} curve entries per quarter hour
  */

@@ -12,7 +12,7 @@ import * as lanes from './lanes.js';
 import * as record from './record.js';
 import * as running from './running.js';
 import * as site from './site.js';
-import { feed, ms, now, OLD_MS, onChange, start, store } from './store.js';
+import { away, feed, freshness, ms, now, onChange, start, store } from './store.js';
 import * as ticket from './ticket.js';
 import { w } from './words.js';
 
@@ -85,21 +85,31 @@ function showState() {
     write(banner.by, w('emergencyBy', { who: emergency.by, time: clock(since), age: age(now() - since), why: emergency.reason }));
     write(banner.link, w('toEmergency'));
   }
-  const heard = store.heardAt.fleet;
-  const old = heard === undefined ? null : performance.now() - heard;
-  const stale = byId('stale');
-  const isOld = old !== null && (store.awaySince !== null || old > OLD_MS) && !document.hidden && !store.forbidden.fleet;
-  const never = heard === undefined && (store.broken !== null || store.awaySince !== null);
-  const refused = store.forbidden.fleet;
-  stale.hidden = !isOld && !never;
-  write(staleWhat, never ? `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}` : isOld ? w('stale') : '');
-  write(staleAge, isOld && !never ? w('staleAge', { age: age(old) }) : '');
-  mark(document.documentElement, 'stale', String(isOld));
-  const live = feed?.live && !isOld && (old !== null || refused !== undefined);
-  mark(document.documentElement, 'feed', live ? 'live' : old === null ? 'loading' : 'lost');
+  const { heard, whole, oldestMs, old } = freshness();
+  const stale = heard && (old.length > 0 || away()) && !document.hidden;
+  const never = !heard && (store.broken !== null || away());
+  byId('stale').hidden = !stale && !never;
+  write(staleWhat, never ? `${w('broken')} ${store.broken?.name === 'Problem' ? store.broken.message : w('away')}` : stale ? staleWords(old) : '');
+  write(staleAge, stale ? w('staleAge', { age: age(oldestMs) }) : '');
+  mark(document.documentElement, 'stale', String(stale));
+  const live = Boolean(feed?.live) && whole && !stale;
+  mark(document.documentElement, 'feed', live ? 'live' : heard ? 'lost' : 'loading');
   mark(page.status, 'state', live ? 'live' : 'lost');
-  write(statusWord, old === null ? w(refused && feed?.live ? 'live' : 'connecting') : w(live ? 'live' : 'reconnecting'));
-  write(statusAge, live && old !== null ? w('asOf', { age: age(old) }) : '');
+  write(statusWord, statusWords(live, stale, heard && whole));
+  write(statusAge, live && heard ? w('asOf', { age: age(oldestMs) }) : '');
+}
+
+/** @param {boolean} live @param {boolean} stale @param {boolean} whole */
+function statusWords(live, stale, whole) {
+  if (live) return w('live');
+  if (stale && feed?.live && !away()) return w('partlyOld');
+  return w(whole ? 'reconnecting' : 'connecting');
+}
+
+/** Which parts are not of now; all of them while the server is silent. @param {import('./store.js').Part[]} old */
+function staleWords(old) {
+  if (away()) return w('stale');
+  return w('staleParts', { parts: old.map((part) => w(`part_${part}`)).join(w('listComma')) });
 }
 
 function show() {

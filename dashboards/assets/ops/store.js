@@ -96,11 +96,14 @@ import { remember } from '../lib/session.js';
 /** @typedef {{areas: AreaSet[], gates: GateSet[], lanes: LaneSet[], site: {id: string, name: Text, timezone: string}}} Site */
 
 /** How often each thing is asked for while the page is seen, in ms. */
-const PERIODS = { fleet: 3000, grants: 3000, alarms: 5000, capacity: 10_000, emergency: 5000 };
+const PERIODS = { fleet: 3000, grants: 3000, alarms: 5000, capacity: 5000, emergency: 5000 };
 /** Older than this, what is shown is called old. */
 export const OLD_MS = 10_000;
+/** How soon a question that failed is asked again, in ms. */
+const AGAIN_MS = 2000;
 
 /** @typedef {keyof typeof PERIODS} Part */
+const PARTS = /** @type {Part[]} */ (Object.keys(PERIODS));
 
 export const store = {
   /** @type {Me | null} */ me: null,
@@ -114,8 +117,10 @@ export const store = {
   heardAt: {},
   /** Parts that the role may not see, with the server's word. @type {Partial<Record<Part, string>>} */
   forbidden: {},
-  /** Since when the server is silent (performance.now); null while it answers. @type {number | null} */
-  awaySince: null,
+  /** Parts whose questions have failed since the last answer to any. @type {Set<Part>} */
+  unanswered: new Set(),
+  /** Since when parts are asked for (performance.now). */
+  begunAt: 0,
   /** Why the site could not be asked, before the first answer. @type {Error | null} */
   broken: null,
 };
@@ -166,6 +171,28 @@ export const now = () => Date.now() + (feed?.clockAheadMs ?? 0);
 /** @param {string} duty @returns {boolean} whether the one who is logged in may do it */
 export const may = (duty) => store.me === null || store.me.may.includes(duty);
 
+/** The parts that this login may see, as far as is known. */
+const seen = () => PARTS.filter((part) => !store.forbidden[part]);
+
+/** Whether the server is silent: a part that fails while others are answered does not say so. */
+export const away = () => store.unanswered.size > 0 && store.unanswered.size >= Math.min(2, seen().length);
+
+/**
+ * How old what is shown is: as old as the oldest part that this login may see.
+ * @returns {{heard: boolean, whole: boolean, oldestMs: number, old: Part[]}} whether any part was
+ *   heard, whether every one was, the age of the oldest, and which parts are old
+ */
+export function freshness() {
+  const parts = seen();
+  const agesMs = parts.map((part) => performance.now() - (store.heardAt[part] ?? store.begunAt));
+  return {
+    heard: parts.some((part) => store.heardAt[part] !== undefined),
+    whole: parts.every((part) => store.heardAt[part] !== undefined),
+    oldestMs: Math.max(0, ...agesMs),
+    old: parts.filter((_, n) => agesMs[n] > OLD_MS),
+  };
+}
+
 /** @type {Record<Part, () => Promise<void>>} */
 const ASKS = {
   fleet: async () => {
@@ -191,11 +218,12 @@ export async function renew(part) {
     await ASKS[part]();
     store.heardAt[part] = performance.now();
     // The feed tries again by itself, but with growing pauses: it need not wait any longer.
-    if (store.awaySince !== null) dispatchEvent(new Event('online'));
-    store.awaySince = null;
+    const wasAway = away();
+    store.unanswered.clear();
+    if (wasAway) dispatchEvent(new Event('online'));
   } catch (error) {
     if (error instanceof Problem && error.status === 403) store.forbidden[part] = error.message;
-    else if (error instanceof Away || error instanceof Problem) store.awaySince ??= performance.now();
+    else if (error instanceof Away || error instanceof Problem) store.unanswered.add(part);
     else throw error;
   }
   changed();
@@ -204,7 +232,7 @@ export async function renew(part) {
 /** @param {Part} part */
 async function keep(part) {
   if (!document.hidden && !store.forbidden[part]) await renew(part);
-  setTimeout(() => void keep(part), store.awaySince === null ? PERIODS[part] : 2000);
+  setTimeout(() => void keep(part), store.unanswered.has(part) ? AGAIN_MS : PERIODS[part]);
 }
 
 async function begin() {
@@ -221,7 +249,8 @@ async function begin() {
   if (store.site) setZone(store.site.site.timezone);
   if (store.me) remember(/** @type {import('../lib/session.js').Held} */ (store.me));
   changed();
-  for (const part of /** @type {Part[]} */ (Object.keys(PERIODS))) void keep(part);
+  store.begunAt = performance.now();
+  for (const part of PARTS) void keep(part);
 }
 
 /** Begins to ask and to listen. */
@@ -235,12 +264,12 @@ export function start() {
       if (changes.alarms || changes.areas || changes.gates || changes.lanes) soon();
     },
     back: () => {
-      for (const part of /** @type {Part[]} */ (Object.keys(PERIODS))) void renew(part);
+      for (const part of PARTS) void renew(part);
     },
   });
   document.addEventListener('visibilitychange', () => {
     if (document.hidden || !store.me) return;
-    for (const part of /** @type {Part[]} */ (Object.keys(PERIODS))) void renew(part);
+    for (const part of PARTS) void renew(part);
   });
   void begin();
 }

@@ -15,7 +15,7 @@ export const root = make('div', 'wide');
 /** @type {[Parameters<typeof w>[0], string][]} */
 const COLUMNS = [
   ['c_device', ''], ['c_place', ''], ['c_state', ''], ['c_error', ''], ['c_session', 'num'], ['c_scan', 'num'], ['c_seen', 'num'], ['c_grants', 'num'],
-  ['c_queue', 'num'], ['c_power', 'num'], ['c_firmware', ''],
+  ['c_queue', 'num'], ['c_power', 'num'], ['c_firmware', ''], ['c_failed', 'failed'],
 ];
 const headings = COLUMNS.map(([, className]) => make('th', className));
 for (const heading of headings) heading.scope = 'col';
@@ -39,6 +39,11 @@ function power(device) {
   return told.filter(Boolean).join(' · ') || w('dash');
 }
 
+/** What the server last could not take from a device, and how long ago. @param {Device} device */
+function failed({ last_error: error }) {
+  return error ? w('failedAgo', { problem: error.problem, age: age(now() - (ms(error.at) ?? now())) }) : w('dash');
+}
+
 /** @param {{root: HTMLElement, link: HTMLAnchorElement, cells: HTMLElement[]}} view @param {Device} device */
 function showLine(view, device) {
   const found = troubles(device);
@@ -55,6 +60,7 @@ function showLine(view, device) {
     w(`st_${standing(device)}`), found.map((one) => one.text).join(' · ') || w('dash'),
     device.online ? since(ms(device.session_since)) : w('dash'), since(lastScan(device)), since(ms(device.last_seen)),
     number(device.open_grants), queue === null ? w('dash') : number(queue), power(device), device.firmware || w('dash'),
+    failed(device),
   ].forEach((text, index) => { write(view.cells[index], text); });
 }
 

@@ -205,7 +205,10 @@ impl Park {
                     if let Some(area) = area {
                         area.occupancy = area.occupancy.saturating_sub(count);
                     }
-                    today.exits += if outer { count } else { 0 };
+                    if outer {
+                        today.exits += count;
+                        today.exits_this_hour += count;
+                    }
                 }
             }
         }

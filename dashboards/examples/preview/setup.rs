@@ -148,6 +148,7 @@ impl Park {
         let local = local(now, &self.zone);
         let hour = usize::try_from(local.hour()).unwrap_or(0) * 4;
         let quarter = hour + usize::try_from(local.minute()).unwrap_or(0) / 15;
+        let hour_by_now: u32 = curve[hour..=quarter].iter().sum();
         let last_week = DayBefore {
             date: local
                 .date()
@@ -157,7 +158,11 @@ impl Park {
             entries_by_now: curve[..quarter].iter().sum(),
             exits_by_now: today.exits * 104 / 100,
             entries_this_hour: curve[hour..hour + 4].iter().sum(),
+            exits_this_hour: curve[hour..hour + 4].iter().sum::<u32>() / 3,
+            entries_this_hour_by_now: hour_by_now,
+            exits_this_hour_by_now: hour_by_now / 3,
             entries_per_min: curve[quarter] / 15,
+            exits_per_min: curve[quarter] / 45,
             peak_in_site: 14_020,
             curve,
         };
@@ -240,6 +245,7 @@ impl Park {
             today.reentries = today.entries / 23;
             today.denied = 1_384;
             today.entries_this_hour = 2_210;
+            today.exits_this_hour = 640;
             today.by_class =
                 CLASSES.iter().map(|(c, w)| ((*c).into(), today.entries * w / 100)).collect();
             let share = |w: &u32| 1_384 * w / 102;

@@ -4,15 +4,13 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shanmen_actors::api::{self, DayReport, FlowBy};
 use utoipa::ToSchema;
 
-use super::{Most, Name, day_of};
+use super::{Most, Name, WhichDay, day_asked};
 use crate::http::{
-    App,
-    asked::asked,
-    json,
+    App, json,
     problem::Problem,
     roles::{May, SeeFlow},
     times::Times,
@@ -20,13 +18,6 @@ use crate::http::{
 
 /// How many devices are told, the least available first.
 const WORST: usize = 10;
-
-/// Which day.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct Which {
-    day: Option<String>,
-}
 
 /// A business day.
 #[derive(Serialize, ToSchema)]
@@ -341,9 +332,8 @@ fn devices(report: &DayReport) -> Devices {
 pub(in crate::http) async fn show(
     State(app): State<App>,
     _: May<SeeFlow>,
-    which: Result<Query<Which>, QueryRejection>,
+    which: Result<Query<WhichDay>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let which = asked(which, "day")?;
-    let day = day_of(&app, "day", which.day.as_deref())?;
+    let day = day_asked(&app, which)?;
     json(&DayView::of(app.plane.flow_day(day).await?, &app.times))
 }

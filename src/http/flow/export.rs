@@ -1,4 +1,7 @@
 //! Flow, refusals and the devices' availability as a table to be taken away.
+//!
+//! Owns what stands in the columns and how many rows a table may have; `table.rs` writes them. Rows are
+//! made and written where no other request waits for them.
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -6,11 +9,12 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
-use shanmen_actors::api::{Counted, DeviceAvailability, Fault, FlowBy, FlowQuery, FlowSeries};
+use shanmen_actors::api::{Counted, DeviceAvailability, FlowBy, FlowQuery, FlowSeries};
 use shanmen_protocols::{feed::Text, time::UnixMs};
+use shanmen_rules::Day;
 
 use super::{
-    bucket, by, span,
+    bucket, by, counts, off_thread, span,
     table::{Cell, Table},
 };
 use crate::http::{
@@ -54,6 +58,39 @@ impl Words {
     }
 }
 
+/// The form of the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Xlsx,
+    Csv,
+}
+
+impl Form {
+    fn of(word: &str) -> Result<Self, Problem> {
+        match word {
+            "xlsx" => Ok(Self::Xlsx),
+            "csv" => Ok(Self::Csv),
+            _ => Err(Problem::invalid("format: xlsx or csv")),
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        if self == Self::Csv { "csv" } else { "xlsx" }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        }
+    }
+
+    fn write(self, table: &Table) -> Result<Vec<u8>, Problem> {
+        let written = if self == Self::Csv { table.csv() } else { table.xlsx() };
+        written.map_err(Problem::internal)
+    }
+}
+
 /// A table to be taken away (导出).
 #[utoipa::path(get, path = "/api/v1/flow/export", tag = "history",
     params(("what" = Option<String>, Query, description = "flow, denies, devices; flow by default"),
@@ -63,7 +100,7 @@ impl Words {
            ("bucket" = Option<String>, Query, description = "as of /api/v1/flow; 1h by default; devices are told by day"),
            ("by" = Option<String>, Query, description = "as of /api/v1/flow, for what=flow"),
            ("lang" = Option<String>, Query, description = "zh, en; zh by default")),
-    responses((status = 200, description = "the table: a workbook, or CSV in UTF-8 with a byte order mark")))]
+    responses((status = 200, description = "the table, of 200,000 rows at most: a workbook, or CSV in UTF-8 with a byte order mark")))]
 pub(in crate::http) async fn file(
     State(app): State<App>,
     _: May<SeeFlow>,
@@ -75,105 +112,94 @@ pub(in crate::http) async fn file(
         "en" => Words::En,
         _ => return Err(Problem::invalid("lang: zh or en")),
     };
-    let format = which.format.as_deref().unwrap_or("xlsx");
-    if !["xlsx", "csv"].contains(&format) {
-        return Err(Problem::invalid("format: xlsx or csv"));
-    }
+    let form = Form::of(which.format.as_deref().unwrap_or("xlsx"))?;
     let (from, until) = span(&app, which.from.as_deref(), which.to.as_deref())?;
     let (bucket_min, _) = bucket(which.bucket.as_deref().or(Some("1h")))?;
     let what = which.what.as_deref().unwrap_or("flow");
-    let (table, zh) = match what {
-        "flow" => {
-            let query = FlowQuery { from, until, bucket_min, by: by(which.by.as_deref())? };
-            (flow(&app, query, words).await?, "客流")
-        }
-        "denies" => {
-            let query = FlowQuery { from, until, bucket_min, by: FlowBy::Reason };
-            (flow(&app, query, words).await?, "拒绝入园")
-        }
-        "devices" => (devices(&app, from, until, words).await?, "设备可用率"),
+    let (zh, counted_by) = match what {
+        "flow" => ("客流", Some(by(which.by.as_deref())?)),
+        "denies" => ("拒绝入园", Some(FlowBy::Reason)),
+        "devices" => ("设备可用率", None),
         _ => return Err(Problem::invalid("what: flow, denies or devices")),
     };
-    if ROWS_MAX < table.rows.len() {
-        let detail = format!("more than {ROWS_MAX} rows: ask for a shorter span, or wider buckets");
-        return Err(Problem::malformed(detail));
-    }
-    let day = app.plane.park().business_day(from);
-    attachment(table, format, &format!("{what}-{day}.{format}"), &format!("{zh}-{day}.{format}"))
-        .await
+    let park = app.plane.park();
+    let first = park.business_day(from);
+    let bytes = if let Some(by) = counted_by {
+        let query = FlowQuery { from, until, bucket_min, by };
+        let found = counts(&app, query).await?;
+        off_thread(move || form.write(&flow_table(&found, query, words, &app.times)?)).await?
+    } else {
+        let last = park.business_day(until.plus_ms(-1));
+        let found = app.plane.device_availability(first, last).await?;
+        off_thread(move || form.write(&devices_table(found, words)?)).await?
+    };
+    attachment(bytes, form, what, zh, first)
 }
 
-async fn attachment(
-    table: Table,
-    format: &str,
-    plain: &str,
-    named: &str,
+fn attachment(
+    bytes: Vec<u8>,
+    form: Form,
+    what: &str,
+    zh: &str,
+    day: Day,
 ) -> Result<Response, Problem> {
-    let is_csv = format == "csv";
-    let written =
-        tokio::task::spawn_blocking(move || if is_csv { table.csv() } else { table.xlsx() });
-    let bytes = written.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
-    let kind = if is_csv {
-        "text/csv; charset=utf-8"
-    } else {
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    };
-    let escaped: String = named
+    let ending = form.ending();
+    let escaped: String = format!("{zh}-{day}.{ending}")
         .bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' => char::from(byte).to_string(),
             _ => format!("%{byte:02X}"),
         })
         .collect();
-    let disposition = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{escaped}");
+    let disposition =
+        format!("attachment; filename=\"{what}-{day}.{ending}\"; filename*=UTF-8''{escaped}");
     let disposition = HeaderValue::try_from(disposition).map_err(Problem::internal)?;
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_TYPE, HeaderValue::from_static(form.kind())),
         (header::CONTENT_DISPOSITION, disposition),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     Ok((headers, bytes).into_response())
 }
 
-async fn flow(app: &App, query: FlowQuery, words: Words) -> Result<Table, Problem> {
-    let found = app.plane.flow(query).await.map_err(|fault| match fault {
-        Fault::Invalid(detail) => Problem::malformed(detail),
-        other => other.into(),
-    })?;
-    Ok(flow_table(&found, query, words, &app.times))
+/// Refuses a table that is too long before a row of it is made.
+fn room_for(rows: usize) -> Result<(), Problem> {
+    if rows <= ROWS_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "{rows} rows; one table holds {ROWS_MAX} at most: ask for a shorter span, or for wider buckets"
+    );
+    Err(Problem::malformed(detail))
 }
 
 /// One row for each bucket and key in which something was counted; for the site every bucket.
-fn flow_table(found: &FlowSeries, query: FlowQuery, words: Words, times: &Times) -> Table {
+fn flow_table(
+    found: &FlowSeries,
+    query: FlowQuery,
+    words: Words,
+    times: &Times,
+) -> Result<Table, Problem> {
+    let told = |one: &Counted| query.by == FlowBy::Site || *one != Counted::default();
+    let all = found.series.iter().flat_map(|series| &series.counts);
+    room_for(all.filter(|one| told(one)).count())?;
+    let by_day = query.bucket_min == 1_440;
     let columns = columns(query.by);
-    let mut headings = vec![words.pick(if query.bucket_min == 1_440 {
-        ("日期", "Date")
-    } else {
-        ("时间", "Time")
-    })];
+    let mut headings =
+        vec![words.pick(if by_day { ("日期", "Date") } else { ("时间", "Time") })];
     headings.extend([("编号", "Id"), heading(query.by)].map(|both| words.pick(both)));
     headings.extend(columns.iter().map(|(both, _)| words.pick(*both)));
     let mut rows = Vec::new();
     for (n, at) in found.at.iter().enumerate() {
+        let at = local(times, *at);
+        let when =
+            if by_day { Cell::Date(at.chars().take(10).collect()) } else { Cell::Moment(at) };
         for series in &found.series {
-            let Some(counted) = series.counts.get(n) else { continue };
-            if query.by != FlowBy::Site && *counted == Counted::default() {
-                continue;
-            }
-            let at = local(times, *at);
-            let when = if query.bucket_min == 1_440 {
-                Cell::Date(at.chars().take(10).collect())
-            } else {
-                Cell::Moment(at)
-            };
-            let mut row =
-                vec![when, Cell::Text(series.key.clone()), words.name(series.name.clone())];
+            let Some(counted) = series.counts.get(n).filter(|one| told(one)) else { continue };
+            let (key, name) = (Cell::Text(series.key.clone()), words.name(series.name.clone()));
+            let mut row = vec![when.clone(), key, name];
             row.extend(columns.iter().map(|(_, count)| Cell::Number(count(counted))));
             rows.push(row);
-            if ROWS_MAX < rows.len() {
-                // Refused by the caller; the rest need not be made.
-                return Table { title: "", headings, rows };
-            }
         }
     }
     let title = if query.by == FlowBy::Reason {
@@ -181,7 +207,7 @@ fn flow_table(found: &FlowSeries, query: FlowQuery, words: Words, times: &Times)
     } else {
         words.pick(("客流", "Flow"))
     };
-    Table { title, headings, rows }
+    Ok(Table { title, headings, rows })
 }
 
 type Column = ((&'static str, &'static str), fn(&Counted) -> u32);
@@ -215,10 +241,8 @@ fn heading(by: FlowBy) -> (&'static str, &'static str) {
     }
 }
 
-async fn devices(app: &App, from: UnixMs, until: UnixMs, words: Words) -> Result<Table, Problem> {
-    let park = app.plane.park();
-    let (first, last) = (park.business_day(from), park.business_day(until.plus_ms(-1)));
-    let found = app.plane.device_availability(first, last).await?;
+fn devices_table(found: Vec<DeviceAvailability>, words: Words) -> Result<Table, Problem> {
+    room_for(found.len())?;
     let row = |one: DeviceAvailability| {
         let share = one.share();
         vec![
@@ -246,4 +270,42 @@ async fn devices(app: &App, from: UnixMs, until: UnixMs, words: Words) -> Result
 /// A moment as a spreadsheet shows it, `2026-11-22 09:00` of the site's clock.
 fn local(times: &Times, at: UnixMs) -> String {
     times.text(at).replace('T', " ").chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use shanmen_actors::api::Series;
+
+    use super::*;
+
+    fn table(keys: u32, buckets: i64) -> Result<usize, String> {
+        let counted = Counted { entered: 1, ..Counted::default() };
+        let buckets: Vec<i64> = (0..buckets).collect();
+        let series = (0..keys).map(|key| Series {
+            key: key.to_string(),
+            // Every second bucket had nobody, and has no row.
+            counts: buckets
+                .iter()
+                .map(|n| if n % 2 == 0 { counted } else { Counted::default() })
+                .collect(),
+            ..Series::default()
+        });
+        let found = FlowSeries {
+            at: buckets.iter().map(|n| UnixMs(n * 60_000)).collect(),
+            until: UnixMs(0),
+            series: series.collect(),
+        };
+        let query =
+            FlowQuery { from: UnixMs(0), until: UnixMs(1), bucket_min: 1, by: FlowBy::Lane };
+        let made = flow_table(&found, query, Words::En, &Times::of("UTC"));
+        made.map(|table| table.rows.len()).map_err(|problem| problem.detail().to_owned())
+    }
+
+    #[test]
+    fn a_table_holds_what_was_counted_and_one_that_is_too_long_says_how_long_it_would_be() {
+        assert_eq!(table(2, 10), Ok(10));
+        assert_eq!(table(40, 10_000), Ok(ROWS_MAX));
+        let refused = table(41, 10_000).unwrap_err();
+        assert!(refused.starts_with("205000 rows; one table holds 200000 at most: "), "{refused}");
+    }
 }

@@ -5,10 +5,10 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
-use shanmen_actors::api::{Counted, Fault, FlowBy, FlowQuery, Series};
+use shanmen_actors::api::{Counted, FlowBy, FlowQuery, Series};
 use utoipa::ToSchema;
 
-use super::{Name, bucket, by, span};
+use super::{Name, bucket, by, counts, off_thread, span};
 use crate::http::{
     App,
     asked::asked,
@@ -89,7 +89,7 @@ impl Line {
 #[utoipa::path(get, path = "/api/v1/flow", tag = "history",
     params(("from" = Option<String>, Query, description = "RFC 3339 or a business date; the day of `to` by default"),
            ("to" = Option<String>, Query, description = "RFC 3339, not included, or a business date, included; now by default"),
-           ("bucket" = Option<String>, Query, description = "1m, 5m, 15m, 1h, 1d; 5m by default. At most 10,000 of them"),
+           ("bucket" = Option<String>, Query, description = "1m, 5m, 15m, 1h, 1d; 5m by default. At most 10,000 of them, and at most 500,000 counts: buckets times keys"),
            ("by" = Option<String>, Query, description = "site, area, gate, lane, product, class, channel, reason; site by default")),
     responses((status = 200, description = "the counts", body = Flow)))]
 pub(in crate::http) async fn list(
@@ -102,17 +102,17 @@ pub(in crate::http) async fn list(
     let (bucket_min, bucket) = bucket(which.bucket.as_deref())?;
     let by = by(which.by.as_deref())?;
     let query = FlowQuery { from, until, bucket_min, by };
-    let found = app.plane.flow(query).await.map_err(|fault| match fault {
-        Fault::Invalid(detail) => Problem::malformed(detail),
-        other => other.into(),
-    })?;
-    json(&Flow {
-        from: app.times.text(found.at.first().copied().unwrap_or(from)),
-        to: app.times.text(found.until),
-        bucket,
-        by: by.as_str(),
-        timezone: app.plane.park().site().timezone.clone(),
-        at: found.at.iter().map(|at| app.times.text(*at)).collect(),
-        series: found.series.into_iter().map(|series| Line::of(by, series)).collect(),
+    let found = counts(&app, query).await?;
+    off_thread(move || {
+        json(&Flow {
+            from: app.times.text(found.at.first().copied().unwrap_or(from)),
+            to: app.times.text(found.until),
+            bucket,
+            by: by.as_str(),
+            timezone: app.plane.park().site().timezone.clone(),
+            at: found.at.iter().map(|at| app.times.text(*at)).collect(),
+            series: found.series.into_iter().map(|series| Line::of(by, series)).collect(),
+        })
     })
+    .await
 }

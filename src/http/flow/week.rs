@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shanmen_actors::api::{self, DayLine, Expected, ForecastReport};
 use utoipa::ToSchema;
 
-use super::{Most, Name, day_of};
+use super::{Most, Name, WhichDay, day_asked, day_of};
 use crate::http::{
     App,
     asked::asked,
@@ -142,13 +142,6 @@ pub(in crate::http) async fn heatmap(
     json(&Heatmap { weeks, days: found.days, cells: found.cells.into_iter().map(cell).collect() })
 }
 
-/// Which day.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct Which {
-    day: Option<String>,
-}
-
 /// What is, or was, expected of a day, and how good earlier forecasts were.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FlowForecast)]
@@ -253,9 +246,8 @@ fn tenths(number: f64) -> f64 {
 pub(in crate::http) async fn forecast(
     State(app): State<App>,
     _: May<SeeFlow>,
-    which: Result<Query<Which>, QueryRejection>,
+    which: Result<Query<WhichDay>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let which = asked(which, "day")?;
-    let day = day_of(&app, "day", which.day.as_deref())?;
+    let day = day_asked(&app, which)?;
     json(&Forecast::of(&app.plane.flow_forecast(day).await?, &app.times))
 }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use shanmen_protocols::time::UnixMs;
 use shanmen_rules::Day;
 
-use super::{CountRow, ForecastRow, number};
+use super::{Books, CountRow, ForecastRow, number};
 use crate::{
     api::{DeviceAvailability, Expected, FlowBy},
     history::Cells,
@@ -21,13 +21,13 @@ type ByKey = BTreeMap<String, Cells>;
 
 /// The rows of a dimension from one minute to before another, in no order.
 pub(crate) fn minutes(
-    from: &Connection,
+    from: Books<'_>,
     by: FlowBy,
     begin: i64,
     end: i64,
     each: &mut dyn FnMut(CountRow<'_>),
 ) -> Result<(), LedgerFault> {
-    let mut statement = from.prepare_cached(&format!(
+    let mut statement = from.0.prepare_cached(&format!(
         "SELECT minute, key, {CELLS} FROM flow_minutes WHERE kind = ?1 AND minute >= ?2 AND minute < ?3
          UNION ALL
          SELECT minute, key, {CELLS} FROM flow_hours WHERE kind = ?1 AND minute >= ?2 AND minute < ?3"
@@ -42,14 +42,14 @@ pub(crate) fn minutes(
 
 /// The sums of a dimension by key.
 pub(crate) fn day_sums(
-    from: &Connection,
+    from: Books<'_>,
     by: FlowBy,
     begin: i64,
     end: i64,
 ) -> Result<ByKey, LedgerFault> {
     let mut sums = ByKey::new();
     for table in ["flow_minutes", "flow_hours"] {
-        let mut statement = from.prepare_cached(&format!(
+        let mut statement = from.0.prepare_cached(&format!(
             "SELECT key, sum(entered), sum(gone), sum(denied), sum(reentered), sum(untaken),
                     max(peak), sum(above)
              FROM {table} WHERE kind = ? AND minute >= ? AND minute < ? GROUP BY key"
@@ -63,15 +63,16 @@ pub(crate) fn day_sums(
 }
 
 /// The site's sums.
-pub(crate) fn sum_of(from: &Connection, begin: i64, end: i64) -> Result<Cells, LedgerFault> {
+pub(crate) fn sum_of(from: Books<'_>, begin: i64, end: i64) -> Result<Cells, LedgerFault> {
     Ok(day_sums(from, FlowBy::Site, begin, end)?.remove("").unwrap_or_default())
 }
 
 /// The oldest minute that has not been thinned.
-pub(crate) fn oldest_minute(from: &Connection) -> Result<Option<i64>, LedgerFault> {
+pub(crate) fn oldest_minute(from: Books<'_>) -> Result<Option<i64>, LedgerFault> {
     let mut oldest = None;
     for by in FlowBy::ALL {
         let first: Option<i64> = from
+            .0
             .prepare_cached("SELECT min(minute) FROM flow_minutes WHERE kind = ?")?
             .query_row([number(by)], |row| row.get(0))?;
         oldest = [oldest, first].into_iter().flatten().min();
@@ -80,20 +81,20 @@ pub(crate) fn oldest_minute(from: &Connection) -> Result<Option<i64>, LedgerFaul
 }
 
 /// How long those who left on a day had stayed: persons by bin.
-pub(crate) fn dwell(from: &Connection, day: Day) -> Result<Vec<(u32, u32)>, LedgerFault> {
+pub(crate) fn dwell(from: Books<'_>, day: Day) -> Result<Vec<(u32, u32)>, LedgerFault> {
     let mut statement =
-        from.prepare_cached("SELECT bin, persons FROM dwell WHERE day = ? ORDER BY bin")?;
+        from.0.prepare_cached("SELECT bin, persons FROM dwell WHERE day = ? ORDER BY bin")?;
     let rows = statement.query_map([day.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// In how many minutes of each day the devices were connected, by day and device.
 pub(crate) fn availability(
-    from: &Connection,
+    from: Books<'_>,
     first: Day,
     last: Day,
 ) -> Result<Vec<DeviceAvailability>, LedgerFault> {
-    let mut statement = from.prepare_cached(
+    let mut statement = from.0.prepare_cached(
         "SELECT day, device, online, known FROM device_minutes WHERE day BETWEEN ? AND ?
          ORDER BY day, device",
     )?;
@@ -110,11 +111,11 @@ pub(crate) fn availability(
 
 /// The forecasts of some days, by day and as they were made.
 pub(crate) fn forecasts(
-    from: &Connection,
+    from: Books<'_>,
     first: Day,
     last: Day,
 ) -> Result<Vec<ForecastRow>, LedgerFault> {
-    let mut statement = from.prepare_cached(
+    let mut statement = from.0.prepare_cached(
         "SELECT day, made_at, entries, peak, peak_at, days, sold, curve, in_site FROM forecasts
          WHERE day BETWEEN ? AND ? ORDER BY day, made_at",
     )?;

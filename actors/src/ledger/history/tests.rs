@@ -81,7 +81,7 @@ fn older(books: &Connection, begin: i64) {
 
 fn sums(from: &Connection, by: FlowBy) -> Vec<(String, [u32; 5])> {
     let begin = turn_minute(park("Asia/Shanghai").calendar(), DAY);
-    let found = day_sums(from, by, begin, begin + 1_440).unwrap();
+    let found = day_sums(Books(from), by, begin, begin + 1_440).unwrap();
     let told = |cells: Cells| [cells.entered, cells.gone, cells.denied, cells.untaken, cells.peak];
     found.into_iter().map(|(key, cells)| (key, told(cells))).collect()
 }
@@ -107,7 +107,7 @@ fn an_older_ledger_brings_its_past_along_once() {
         assert_eq!(sums(&books, FlowBy::Class), [of("adult", [1, 1, 0, 0, 0])]);
         assert_eq!(sums(&books, FlowBy::Channel), [of("direct", [1, 1, 0, 0, 0])]);
         assert_eq!(sums(&books, FlowBy::Reason), [of("already_used", [0, 0, 1, 0, 0])]);
-        assert_eq!(dwell(&books, DAY).unwrap(), [(6, 1)], "an hour and forty minutes");
+        assert_eq!(dwell(Books(&books), DAY).unwrap(), [(6, 1)], "an hour and forty minutes");
     }
 }
 
@@ -127,11 +127,11 @@ fn a_late_fact_of_a_thinned_hour_is_counted_all_the_same() {
     counts::write_tally(&books, &one(20, 5)).unwrap();
     let thin = HistoryWrite::Thin { from: begin, until: begin + 60 };
     write(&books, &thin).unwrap();
-    assert_eq!(oldest_minute(&books).unwrap(), None);
+    assert_eq!(oldest_minute(Books(&books)).unwrap(), None);
     counts::write_tally(&books, &one(15, 4)).unwrap();
-    assert_eq!(oldest_minute(&books).unwrap(), Some(begin + 15));
+    assert_eq!(oldest_minute(Books(&books)).unwrap(), Some(begin + 15));
     write(&books, &thin).unwrap();
-    let sum = sum_of(&books, begin, begin + 60).unwrap();
+    let sum = sum_of(Books(&books), begin, begin + 60).unwrap();
     assert_eq!((sum.entered, sum.peak), (3, 5));
 }
 
@@ -151,7 +151,7 @@ fn a_forecast_is_read_as_it_was_written() {
     };
     let what = HistoryWrite::Forecast { day: DAY, expected: Box::new(expected.clone()) };
     write(&books, &what).unwrap();
-    assert_eq!(forecasts(&books, DAY, DAY).unwrap(), [ForecastRow { day: DAY, expected }]);
+    assert_eq!(forecasts(Books(&books), DAY, DAY).unwrap(), [ForecastRow { day: DAY, expected }]);
 }
 
 proptest! {
@@ -180,7 +180,7 @@ proptest! {
         let check = |books: &Connection| {
             for step in [1, 5, 15, 60, 1_440] {
                 let buckets = Buckets::cut(calendar, moment_of(begin), moment_of(end), step).unwrap();
-                let found = series(books, &park, FlowBy::Gate, &buckets).unwrap();
+                let found = series(Books(books), &park, FlowBy::Gate, &buckets).unwrap().unwrap();
                 let north = found.series.iter().find(|one| one.key == "north").unwrap();
                 let sum: u32 = north.counts.iter().map(|one| one.entered).sum();
                 prop_assert_eq!(sum, total, "{} min", step);
@@ -265,27 +265,29 @@ fn three_years_of_a_park_of_60_lanes() {
         println!("{what}: median {:.1} ms, first {first:.1} ms", times[4]);
     };
     let inside = history::Inside { site: 700, ..history::Inside::default() };
-    let day_of = |day: Day| drop(history::day(&books, &park, day, at, &inside).unwrap());
+    let day_of = |day: Day| drop(history::day(Books(&books), &park, day, at, &inside).unwrap());
     measure("flow/day, today", &|| day_of(DAY));
     measure("flow/day, two years ago", &|| day_of(DAY.plus(-730)));
     measure("its forecast, all read anew", &|| {
         let mut known = history::Known::default();
-        drop(history::report(&books, &park, &mut known, DAY, now).unwrap());
+        drop(history::report(Books(&books), &park, &mut known, DAY, now).unwrap());
     });
     let month = |by, back: i32| {
         let from = park.calendar().turn_of(DAY.plus(-back - 30));
         let until = park.calendar().turn_of(DAY.plus(-back));
         let buckets = Buckets::cut(park.calendar(), from, until, 60).unwrap();
-        drop(series(&books, &park, by, &buckets).unwrap());
+        drop(series(Books(&books), &park, by, &buckets).unwrap().unwrap());
     };
     measure("a month by site, 1h", &|| month(FlowBy::Site, 0));
     measure("a month by gate, 1h", &|| month(FlowBy::Gate, 0));
     measure("a month by lane, 1h", &|| month(FlowBy::Lane, 0));
     measure("a month by lane, 1h, two years ago", &|| month(FlowBy::Lane, 730));
-    measure("a fortnight", &|| drop(history::week(&books, &park, DAY).unwrap()));
-    measure("the heat map of 8 weeks", &|| drop(history::heatmap(&books, &park, 8, DAY).unwrap()));
+    measure("a fortnight", &|| drop(history::week(Books(&books), &park, DAY).unwrap()));
+    measure("the heat map of 8 weeks", &|| {
+        drop(history::heatmap(Books(&books), &park, 8, DAY).unwrap());
+    });
     let (from, until) =
-        history::hour_of(park.calendar(), oldest_minute(&books).unwrap().unwrap() + 600);
+        history::hour_of(park.calendar(), oldest_minute(Books(&books)).unwrap().unwrap() + 600);
     let watch = Stopwatch::start();
     write(&books, &HistoryWrite::Thin { from, until }).unwrap();
     println!("an hour thinned: {:.1} ms", watch.seconds() * 1_000.0);
