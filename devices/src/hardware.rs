@@ -11,10 +11,10 @@ use std::{
 };
 
 use shanmen_protocols::{
-    device::{Confirm, Credential, Show},
+    device::{Confirm, Credential, Decision, Show},
     ids::Direction,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::lane::{Answer, Ended};
 
@@ -110,6 +110,9 @@ pub struct Watcher {
     pub answered: oneshot::Sender<Answered>,
     /// Told how it ended, once.
     pub ended: oneshot::Sender<Ended>,
+    /// The trial of a bad network: the scan goes out twice at once, and every decision about it is
+    /// told here. None: it goes out once.
+    pub twice: Option<mpsc::Sender<Decision>>,
 }
 
 /// The answer to a reading, and how long it took.

@@ -190,7 +190,7 @@ pub fn on_standard_streams() -> io::Result<Hardware> {
                     let (answered, answer) = oneshot::channel();
                     let (ended, end) = oneshot::channel();
                     runtime.spawn(follow(said.clone(), answer, end));
-                    let watcher = Some(Watcher { answered, ended });
+                    let watcher = Some(Watcher { answered, ended, twice: None });
                     readings
                         .blocking_send(Reading { credential, direction, confirm, watcher })
                         .is_ok()

@@ -177,7 +177,7 @@ impl VirtualTurnstile {
                 credential: presentation.credential,
                 direction,
                 confirm: presentation.confirm,
-                watcher: Some(Watcher { answered: answered_tx, ended: ended_tx }),
+                watcher: Some(Watcher { answered: answered_tx, ended: ended_tx, twice: None }),
             })
             .await?;
         let Answered { answer, latency } = answered.await.map_err(|_unused| self.why_not())?;

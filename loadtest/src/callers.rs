@@ -127,8 +127,8 @@ pub async fn run(
     let codes = target.issue(0, &plan.tickets).await.context("the tickets were not issued")?;
     let clock = Clock::start();
     let mut oracle = Oracle::new(clock);
-    for (n, persons) in plan.tickets.iter().enumerate() {
-        oracle.add(*persons, class_of(n, *persons));
+    for (n, sold) in plan.tickets.iter().enumerate() {
+        oracle.add(sold.persons, class_of(n, *sold));
     }
     let lanes = target.lanes(options.gates).await?;
     let counter = Arc::new(Counter {
@@ -149,7 +149,8 @@ pub async fn run(
     let mut differences = Vec::new();
     for _ in 0..ASKED_MAX {
         let after = counter.target.snapshot().await?;
-        differences = compare(&counts, &before, &after, counter.target.own_park, 0);
+        let own = counter.target.own_park.then_some(counter.lanes.len());
+        differences = compare(&counts, &before, &after, own, 0);
         if differences.is_empty() {
             break;
         }

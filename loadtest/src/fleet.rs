@@ -36,7 +36,7 @@ use crate::{
     figures::{Latencies, Quantiles, Round, Second},
     lanes::{Lanes, Placed, QueueState},
     oracle::Oracle,
-    park,
+    park::{self, Sold},
     plan::Visit,
     setup::Enrolled,
 };
@@ -60,12 +60,14 @@ pub struct Job {
     pub measured: bool,
     /// Which try it is, from 1.
     pub tries: u32,
+    /// Whether the device sends the scan twice, as a bad network does.
+    pub twice: bool,
 }
 
 impl Job {
     /// A visitor on the first try.
     pub fn first(intended_ns: u64, visit: Visit, measured: bool) -> Self {
-        Self { intended_ns, first_ns: intended_ns, visit, measured, tries: 1 }
+        Self { intended_ns, first_ns: intended_ns, visit, measured, tries: 1, twice: false }
     }
 }
 
@@ -183,13 +185,12 @@ impl Fleet {
         Ok(())
     }
 
-    /// More tickets, with the persons of each; their numbers follow those before.
-    pub fn add_tickets(&self, codes: Vec<String>, persons: &[u16]) {
+    /// More tickets, with what each is sold as; their numbers follow those before.
+    pub fn add_tickets(&self, codes: Vec<String>, sold: &[Sold]) {
         let mut oracle = self.oracle();
         let mut known = self.codes.write().unwrap_or_else(PoisonError::into_inner);
-        for (code, persons) in codes.into_iter().zip(persons) {
-            let class = park::class_of(known.len(), *persons);
-            oracle.add(*persons, class);
+        for (code, sold) in codes.into_iter().zip(sold) {
+            oracle.add(sold.persons, park::class_of(known.len(), *sold));
             known.push(code);
         }
     }
@@ -284,6 +285,14 @@ impl Fleet {
         match &self.lanes[lane].worker {
             Worker::Turnstile { handle, .. } => handle.is_ready(),
             Worker::Hand(hand) => hand.is_ready(),
+        }
+    }
+
+    /// How often the connection of a turnstile has failed or ended so far; 0 for a handheld.
+    pub fn disconnects(&self, lane: usize) -> u64 {
+        match &self.lanes[lane].worker {
+            Worker::Turnstile { handle, .. } => handle.stats().disconnects,
+            Worker::Hand(_) => 0,
         }
     }
 

@@ -15,14 +15,14 @@ use std::collections::HashSet;
 use serde::Serialize;
 use shanmen_devices::lane::Ended;
 use shanmen_protocols::{
-    device::{DecisionResult, PassageBy},
+    device::{Decision, DecisionResult, PassageBy},
     ids::GrantId,
     reason::Reason,
 };
 
 pub use self::counts::{Counts, compare};
 use self::trail::{Trail, What};
-use crate::{clock::Clock, plan::Visit};
+use crate::{clock::Clock, park, plan::Visit};
 
 /// How many broken expectations are kept in words; all are counted.
 const KEPT_MAX: usize = 50;
@@ -88,6 +88,12 @@ struct Ticket {
     entered: u16,
     /// Persons that left on it.
     left: u16,
+    /// Whether one may come in again on it, once.
+    returns: bool,
+    /// Persons that came in again.
+    returned: u16,
+    /// Of its persons, those who were to have come in again by now.
+    due_again: u16,
     /// Visits whose end the ledger does not have yet.
     unsettled: u8,
     /// It was presented.
@@ -98,12 +104,19 @@ struct Ticket {
     unheard: u16,
     /// An answer did not come in time once: the server may have reserved what nobody took.
     doubtful: bool,
-    /// Its last visitor did not walk on purpose.
-    lingered: bool,
+    /// Of its persons, those who were to have come in by now.
+    due: u16,
     /// Two present it at once.
     race: bool,
     /// Given up.
     given_up: bool,
+}
+
+impl Ticket {
+    /// Persons in on it now.
+    fn inside(&self) -> u16 {
+        self.entered.saturating_add(self.returned).saturating_sub(self.left)
+    }
 }
 
 /// An expectation that was broken, and what led there.
@@ -140,6 +153,7 @@ pub struct Oracle {
     walked_in: u32,
     allowances: Allowances,
     unanswered: u64,
+    twice: u64,
     broken: u64,
     kept: Vec<Broken>,
     trail: Trail,
@@ -156,6 +170,7 @@ impl Oracle {
             walked_in: 0,
             allowances: Allowances::default(),
             unanswered: 0,
+            twice: 0,
             broken: 0,
             kept: Vec::new(),
             trail: Trail::default(),
@@ -164,7 +179,8 @@ impl Oracle {
 
     /// One more ticket, for so many persons, of this class; its number.
     pub fn add(&mut self, persons: u16, class: u8) -> usize {
-        self.tickets.push(Ticket { class, persons, ..Ticket::default() });
+        let returns = class == park::RETURN;
+        self.tickets.push(Ticket { class, persons, returns, ..Ticket::default() });
         self.tickets.len() - 1
     }
 
@@ -185,8 +201,19 @@ impl Oracle {
             let known = &mut self.tickets[ticket];
             known.shown = true;
             known.unsettled += 1;
-            known.lingered = matches!(visit, Visit::Linger(_));
+            known.due = match visit {
+                Visit::Part(_, some) => known.due.max(known.entered.saturating_add(some)),
+                Visit::Linger(_) => known.due,
+                _ => known.persons,
+            };
             known.race |= matches!(visit, Visit::Race(_));
+        }
+        if let Visit::Leave(ticket) | Visit::Return(ticket) = visit {
+            let known = &mut self.tickets[ticket];
+            known.unsettled += 1;
+            if matches!(visit, Visit::Return(_)) {
+                known.due_again = known.persons;
+            }
         }
         self.note(at, visit, What::Presented(at.tries));
         visit
@@ -199,7 +226,13 @@ impl Oracle {
             }
             Visit::Leave(ticket) | Visit::Used(ticket) => {
                 let known = self.tickets[ticket];
-                known.unsettled == 0 && known.persons <= known.entered
+                let in_again = !known.returns || known.inside() > 0;
+                known.unsettled == 0 && known.persons <= known.entered && in_again
+            }
+            Visit::Return(ticket) => {
+                let known = self.tickets[ticket];
+                let out = known.persons <= known.entered && known.inside() == 0;
+                known.unsettled == 0 && out && known.returned == 0
             }
             Visit::Race(_) | Visit::Unknown(_) | Visit::Forged(_) => true,
         }
@@ -265,6 +298,14 @@ impl Oracle {
             known.left = known.left.saturating_add(passed);
             return;
         }
+        if matches!(visit, Visit::Return(_)) {
+            known.returned = known.returned.saturating_add(passed);
+            if seen.by == PassageBy::Server {
+                known.holding =
+                    known.holding.saturating_sub(u16::try_from(seen.persons).unwrap_or(0));
+            }
+            return;
+        }
         if seen.by == PassageBy::Server {
             known.holding = known.holding.saturating_sub(u16::try_from(seen.persons).unwrap_or(0));
         } else if 0 < passed {
@@ -294,7 +335,7 @@ impl Oracle {
         self.note(at, visit, What::Acknowledged);
         self.settle(visit);
         if by != PassageBy::Server
-            && !matches!(visit, Visit::Leave(_))
+            && !matches!(visit, Visit::Leave(_) | Visit::Return(_))
             && let Some(ticket) = visit.ticket()
         {
             let known = &mut self.tickets[ticket];
@@ -303,7 +344,12 @@ impl Oracle {
         match visit.ticket() {
             _ if passed == 0 => {}
             Some(_) if matches!(visit, Visit::Leave(_)) => self.counts.left(gate, passed),
-            Some(ticket) => self.counts.entered(gate, self.tickets[ticket].class, passed),
+            Some(ticket) => {
+                self.counts.entered(gate, self.tickets[ticket].class, passed);
+                if matches!(visit, Visit::Return(_)) {
+                    self.counts.reentries += passed;
+                }
+            }
             None => self.breaks_at(at, visit, format!("{visit:?}: passed without a right to")),
         }
     }
@@ -313,11 +359,40 @@ impl Oracle {
         if let Visit::Enter(ticket)
         | Visit::Part(ticket, _)
         | Visit::Linger(ticket)
-        | Visit::Race(ticket) = visit
+        | Visit::Race(ticket)
+        | Visit::Leave(ticket)
+        | Visit::Return(ticket) = visit
         {
             let known = &mut self.tickets[ticket];
             known.unsettled = known.unsettled.saturating_sub(1);
         }
+    }
+
+    /// All decisions about a scan that was sent twice with one id: two at least, unless a fault is
+    /// on, and all alike. A grant that a second one would give is told by [`Oracle::answered`], the
+    /// counts, and what stays open.
+    pub fn repeated(&mut self, at: At, visit: Visit, decisions: &[Decision]) {
+        self.twice += 1;
+        if decisions.len() < 2 && !at.fault {
+            let count = decisions.len();
+            self.breaks_at(at, visit, format!("{visit:?}: sent twice, answered {count} times"));
+        }
+        for (one, next) in decisions.iter().zip(decisions.iter().skip(1)) {
+            // Two grants for one scan differ, too: each has an id of its own.
+            if one != next {
+                let word = |d: &Decision| {
+                    format!("{} {} for {}", d.result.as_str(), d.reason.row().code, d.persons)
+                };
+                let (one, next) = (word(one), word(next));
+                let what = format!("{visit:?}: sent twice, answered {one} and then {next}");
+                self.breaks_at(at, visit, what);
+            }
+        }
+    }
+
+    /// Scans that were sent twice on purpose.
+    pub fn twice(&self) -> u64 {
+        self.twice
     }
 
     /// Something else that must not be.
@@ -340,17 +415,25 @@ impl Oracle {
         self.trail.note(at.lane, self.clock.ns(), visit, what);
     }
 
-    /// What can only be said when all is over: everybody with a right to was let in.
+    /// What can only be said when all is over: everybody with a right to was let in, of a group as
+    /// many as came.
     pub fn finish(&mut self) {
         for number in 0..self.tickets.len() {
             let known = self.tickets[number];
             let open = known.holding > 0 || known.unsettled > 0;
-            let out = known.entered == 0 && !known.lingered;
+            let out = known.entered < known.due || known.returned < known.due_again;
             if known.shown && !known.given_up && (open || out) {
                 let race = if known.race { " in a race" } else { "" };
                 let what = format!(
-                    "ticket {number}{race}: {} of {} let in, {} still granted, {} visits not ended",
-                    known.entered, known.persons, known.holding, known.unsettled
+                    "ticket {number}{race}: {} let in, {} of {} came, {} of {} came again and are \
+                     in, {} still granted, {} visits not ended",
+                    known.entered,
+                    known.due,
+                    known.persons,
+                    known.returned,
+                    known.due_again,
+                    known.holding,
+                    known.unsettled
                 );
                 self.breaks_at(At::lane(usize::MAX), Visit::Enter(number), what);
             }

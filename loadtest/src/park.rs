@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 /// The site.
 pub const SITE: &str = "loadtest";
 
+/// The only area, and so the root.
+pub const AREA: &str = "park";
+
 /// Gates, at most; each has its share of the lanes.
 pub const GATES_MAX: usize = 10;
 
@@ -15,12 +18,40 @@ const GROUP: u8 = 4;
 /// The class of what kiosks sell.
 pub const KIOSK: u8 = 5;
 
-/// The classes of the products: four for one person, one for groups, one of the kiosks.
-pub const CLASSES: [&str; 6] = ["adult", "child", "senior", "student", "group", "pass"];
+/// The class of tickets on which one may leave and come in again, once.
+pub const RETURN: u8 = 6;
+
+/// The classes of the products: four for one person, one for groups, one of the kiosks, one for
+/// re-entries.
+pub const CLASSES: [&str; 7] = ["adult", "child", "senior", "student", "group", "pass", "military"];
+
+/// What a ticket is sold as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sold {
+    /// For so many persons.
+    pub persons: u16,
+    /// Whether one may leave and come in again on it.
+    pub returns: bool,
+}
+
+impl Sold {
+    /// For one person, who comes in once.
+    pub const ONE: Self = Self::group(1);
+
+    /// For so many persons, who come in once.
+    pub const fn group(persons: u16) -> Self {
+        Self { persons, returns: false }
+    }
+}
 
 /// The id of gate number `n`.
 pub fn gate_id(n: usize) -> String {
     format!("g{n:02}")
+}
+
+/// The ids of all gates of a park with so many lanes.
+pub fn gates_of(lanes: usize) -> impl Iterator<Item = String> {
+    (0..lanes.min(GATES_MAX)).map(gate_id)
 }
 
 /// The id of lane number `n`, which is its device's too.
@@ -33,9 +64,13 @@ pub fn gate_of(n: usize) -> usize {
     n % GATES_MAX
 }
 
-/// The class of ticket number `n`, for so many persons.
-pub fn class_of(n: usize, persons: u16) -> u8 {
-    if persons > 1 { GROUP } else { u8::try_from(n % usize::from(GROUP)).unwrap_or(0) }
+/// The class of ticket number `n`.
+pub fn class_of(n: usize, sold: Sold) -> u8 {
+    match sold {
+        Sold { returns: true, .. } => RETURN,
+        Sold { persons: 2.., .. } => GROUP,
+        Sold { .. } => u8::try_from(n % usize::from(GROUP)).unwrap_or(0),
+    }
 }
 
 /// The product of a class.
@@ -76,13 +111,13 @@ pub fn config(size: &Size, unix_s: u64) -> String {
         "# Written by shanmen-loadtest.\n\n[site]\nid = \"{SITE}\"\n\
          name = {{ zh = \"压力测试\", en = \"Load test\" }}\ntimezone = \"{}\"\n\n\
          [dashboards]\nviewers_max = {}\n\n\
-         [[areas]]\nid = \"park\"\ncapacity = {{ instant = 50000000, daily = 50000000 }}\n",
+         [[areas]]\nid = \"{AREA}\"\ncapacity = {{ instant = 50000000, daily = 50000000 }}\n",
         noon_zone(unix_s),
         size.viewers.max(VIEWERS_MIN)
     );
-    for gate in 0..size.lanes.min(GATES_MAX) {
+    for gate in gates_of(size.lanes) {
         // Writing to a string cannot fail.
-        write!(text, "\n[[gates]]\nid = \"{}\"\nto = \"park\"\n", gate_id(gate)).ok();
+        write!(text, "\n[[gates]]\nid = \"{gate}\"\nto = \"{AREA}\"\n").ok();
     }
     let turnstiles = (0..size.lanes).map(|lane| (lane_id(lane), gate_of(lane)));
     let hands = size.hands.iter().enumerate().map(|(n, gate)| (hand_id(n), *gate));
@@ -96,10 +131,11 @@ pub fn config(size: &Size, unix_s: u64) -> String {
             KIOSK => "price = 6000\n",
             _ => "",
         };
+        let reentry = if n == RETURN { "reentry = { count = 1 }\n" } else { "" };
         write!(
             text,
             "\n[[products]]\nid = \"{}\"\nclass = \"{class}\"\nvalidity = {{ kind = \"visit_date\" }}\n\
-             {more}[[products.entitlements]]\nareas = [\"park\"]\nuses = 1\n",
+             {more}[[products.entitlements]]\nareas = [\"{AREA}\"]\nuses = 1\n{reentry}",
             product_of(n)
         )
         .ok();

@@ -12,7 +12,10 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
 use self::book::Book;
-use crate::scenario::{Groups, Scenario};
+use crate::{
+    park::Sold,
+    scenario::{Groups, Scenario},
+};
 
 /// What a visitor does. Tickets are numbered from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +30,9 @@ pub enum Visit {
     Race(usize),
     /// Leaves with the ticket of the entry: all that are in on it.
     Leave(usize),
-    /// Presents a ticket that was used before.
+    /// Comes in again on a ticket that allows it, after the exit.
+    Return(usize),
+    /// Presents a ticket that was used before, and whose holder is in.
     Used(usize),
     /// Presents a code that was never sold; the number makes it unlike all others.
     Unknown(u64),
@@ -44,6 +49,7 @@ impl Visit {
             | Self::Linger(ticket)
             | Self::Race(ticket)
             | Self::Leave(ticket)
+            | Self::Return(ticket)
             | Self::Used(ticket)
             | Self::Forged(ticket) => Some(ticket),
             Self::Unknown(_) => None,
@@ -58,6 +64,8 @@ pub struct Arrival {
     pub at_ns: u64,
     /// What they do.
     pub visit: Visit,
+    /// Whether the device sends the scan twice, as a bad network does.
+    pub twice: bool,
 }
 
 /// Shares of a thousand; the rest come in with a fresh ticket for one.
@@ -80,19 +88,27 @@ pub struct Mix {
     pub part: u32,
     /// People who are let in and do not walk through, and come again. Their lane waits, too.
     pub linger: u32,
+    /// Presentations of people who come in, leave, and come in again on the same ticket.
+    pub reenter: u32,
+    /// Of all presentations, whatever else they are, those whose scan is sent twice with the same
+    /// id. Not one of the shares that make up the thousand.
+    pub again: u32,
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { leave: 80, used: 50, unknown: 40, forged: 10, race: 5, group: 0, part: 0, linger: 0 }
+        let (leave, used, unknown, forged, race) = (80, 50, 40, 10, 5);
+        let (group, part, linger, reenter, again) = (0, 0, 0, 0, 0);
+        Self { leave, used, unknown, forged, race, group, part, linger, reenter, again }
     }
 }
 
 impl Mix {
-    /// All shares together.
+    /// All shares together; 4,294,967,295 where they are more.
     pub fn sum(&self) -> u32 {
-        let Self { leave, used, unknown, forged, race, group, part, linger } = self;
-        leave + used + unknown + forged + race + group + part + linger
+        let Self { leave, used, unknown, forged, race, group, part, linger, reenter, .. } = *self;
+        let shares = [leave, used, unknown, forged, race, group, part, linger, reenter];
+        shares.into_iter().fold(0, u32::saturating_add)
     }
 
     /// What those share who present at a moment; none for a fresh ticket for one.
@@ -106,6 +122,7 @@ impl Mix {
             (self.group, Kind::Group),
             (self.part, Kind::Part),
             (self.linger, Kind::Linger),
+            (self.reenter, Kind::Reenter),
         ];
         let mut upto = 0;
         shares.into_iter().find_map(|(share, kind)| {
@@ -125,6 +142,7 @@ enum Kind {
     Group,
     Part,
     Linger,
+    Reenter,
 }
 
 /// All arrivals of a run.
@@ -132,8 +150,8 @@ enum Kind {
 pub struct Plan {
     /// In order of time.
     pub arrivals: Vec<Arrival>,
-    /// The tickets that have to be issued: how many persons each is for.
-    pub tickets: Vec<u16>,
+    /// The tickets that have to be issued.
+    pub tickets: Vec<Sold>,
 }
 
 /// What a plan goes by.
@@ -171,7 +189,8 @@ pub fn plan(moments: &[(u64, usize)], rules: &Rules, seed: u64) -> Plan {
     let mut moments = moments.iter().copied().enumerate();
     while let Some((n, (at_ns, phase))) = moments.next() {
         for (left_ns, ticket) in book.settle(at_ns) {
-            arrivals.push(Arrival { at_ns: left_ns, visit: Visit::Leave(ticket) });
+            let visit = Visit::Leave(ticket);
+            arrivals.push(Arrival { at_ns: left_ns, visit, twice: false });
         }
         let mix = rules.mixes[phase.min(rules.mixes.len() - 1)];
         let visit = match mix.kind(rng.random_range(0..1000_u32)) {
@@ -184,12 +203,15 @@ pub fn plan(moments: &[(u64, usize)], rules: &Rules, seed: u64) -> Plan {
             Some(Kind::Group) => Some(book.group(at_ns, &mut rng)),
             Some(Kind::Part) => Some(book.part(at_ns, &mut rng)),
             Some(Kind::Linger) => Some(book.linger(at_ns)),
+            Some(Kind::Reenter) => Some(book.comes_and_goes(at_ns)),
             None => None,
         };
         let visit = visit.unwrap_or_else(|| book.enter(at_ns, &mut rng));
-        arrivals.push(Arrival { at_ns, visit });
+        // No dice where nothing is sent twice: the plan of a seed stays what it was.
+        let twice = mix.again > 0 && rng.random_range(0..1000_u32) < mix.again;
+        arrivals.push(Arrival { at_ns, visit, twice });
         if matches!(visit, Visit::Race(_)) {
-            arrivals.push(Arrival { at_ns, visit });
+            arrivals.push(Arrival { at_ns, visit, twice });
         }
     }
     // Exits lie between the moments of entries.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::{Clock, count_of, seconds_of},
-    park, progress,
+    park::{self, Sold},
+    progress,
     run::Stage,
     server::End,
     setup, usage,
@@ -61,7 +62,7 @@ pub async fn tickets(count: usize, stage: &mut Stage) -> anyhow::Result<Option<P
         for n in from..until {
             let product = match &stage.target.product {
                 Some(product) => product.clone(),
-                None => park::product_of(park::class_of(n, 1)),
+                None => park::product_of(park::class_of(n, Sold::ONE)),
             };
             writeln!(
                 lines,

@@ -17,7 +17,8 @@ use crate::{
     figures::{Latencies, Quantiles, Round, ratio},
     metrics::Measured,
     oracle::Broken,
-    run::{Options, Outcome, SegmentLine, Used},
+    run::{Options, Outcome, SegmentLine, Told, Used},
+    usage::ThreadUsed,
 };
 
 const HEAD: &str =
@@ -60,11 +61,12 @@ pub fn run(outcome: &Outcome, out: &mut dyn Write) -> anyhow::Result<()> {
         outcome.planned, outcome.queue_longest
     )?;
     used(out, "server", outcome.server, answered)?;
+    threads(out, outcome)?;
     if scenario.ends_server() {
         writeln!(out, "              (the server's figures here and below: since its last start)")?;
     }
     used(out, "fleet", outcome.fleet, answered)?;
-    told(out, outcome)?;
+    told(out, &outcome.told)?;
     let d = &outcome.devices;
     writeln!(
         out,
@@ -156,11 +158,14 @@ fn verdict(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
     let (counts, allowed) = (&outcome.counts, outcome.allowances);
     writeln!(
         out,
-        "oracle        {} entries, {} exits, {} refusals, {} visits not as planned",
+        "oracle        {} entries ({} of them again on the same ticket), {} exits, {} refusals, {} \
+         visits not as planned; {} scans sent twice",
         counts.entries,
+        counts.reentries,
         counts.exits,
         counts.refusals(),
-        allowed.replaced
+        allowed.replaced,
+        outcome.twice
     )?;
     if allowed.alone > 0 {
         writeln!(
@@ -241,8 +246,6 @@ fn each(out: &mut dyn Write, segments: &[SegmentLine]) -> anyhow::Result<()> {
 
 fn used(out: &mut dyn Write, who: &str, used: Option<Used>, answered: u64) -> anyhow::Result<()> {
     let Some(used) = used else { return Ok(()) };
-    let each_us = Quantiles { mean_us: used.cpu_s * 1e6, ..Quantiles::default() }.mean_us;
-    let answered = f64::from(u32::try_from(answered).unwrap_or(u32::MAX));
     writeln!(
         out,
         "{who:<13} {:.2} CPU s in {:.1} s ({:.0} % of one core, {:.0} µs a visitor), {:.0} MiB, \
@@ -250,7 +253,7 @@ fn used(out: &mut dyn Write, who: &str, used: Option<Used>, answered: u64) -> an
         used.cpu_s,
         used.of_s,
         100.0 * ratio(used.cpu_s, used.of_s),
-        ratio(each_us, answered),
+        each_us(used.cpu_s, answered),
         used.rss_mib,
         used.peak_mib,
         used.threads
@@ -258,7 +261,32 @@ fn used(out: &mut dyn Write, who: &str, used: Option<Used>, answered: u64) -> an
     Ok(())
 }
 
-fn told(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
+/// Processor time of a thread's name for each visitor, in microseconds.
+fn each_us(cpu_s: f64, answered: u64) -> f64 {
+    ratio(cpu_s * 1e6, f64::from(u32::try_from(answered).unwrap_or(u32::MAX)))
+}
+
+/// Where the server's processor time went.
+fn threads(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
+    let answered = outcome.visitors.answered;
+    let busy: Vec<String> = outcome
+        .server_threads
+        .iter()
+        .filter(|one| one.cpu_s > 0.0)
+        .map(|one| {
+            let several =
+                if one.threads > 1 { format!(" ×{}", one.threads) } else { String::new() };
+            format!("{}{several} {:.0}", one.name, each_us(one.cpu_s, answered))
+        })
+        .collect();
+    if !busy.is_empty() {
+        writeln!(out, "  threads     µs a visitor: {}", busy.join(", "))?;
+    }
+    Ok(())
+}
+
+/// What the server says of itself.
+pub(crate) fn told(out: &mut dyn Write, told: &Told) -> anyhow::Result<()> {
     let seconds = |out: &mut dyn Write, name: &str, m: &Measured| {
         writeln!(
             out,
@@ -269,14 +297,14 @@ fn told(out: &mut dyn Write, outcome: &Outcome) -> anyhow::Result<()> {
             m.p99 * 1000.0
         )
     };
-    seconds(out, "decisions", &outcome.told.decision_s)?;
-    seconds(out, "commits", &outcome.told.commit_s)?;
-    if outcome.told.checkpoint_s.count > 0.0 {
-        seconds(out, "checkpoints", &outcome.told.checkpoint_s)?;
+    seconds(out, "decisions", &told.decision_s)?;
+    seconds(out, "commits", &told.commit_s)?;
+    if told.checkpoint_s.count > 0.0 {
+        seconds(out, "checkpoints", &told.checkpoint_s)?;
     }
-    let group = &outcome.told.group;
+    let group = &told.group;
     writeln!(out, "rows a commit mean {:.1}, p99 {:.0}", group.mean, group.p99)?;
-    for (name, count) in &outcome.told.troubles {
+    for (name, count) in &told.troubles {
         writeln!(out, "  trouble: {name} {count:.0}")?;
     }
     Ok(())
@@ -362,10 +390,12 @@ fn json_of(outcome: &Outcome) -> Value {
         "queue_longest": outcome.queue_longest,
         "echo_lost": outcome.echo_lost,
         "server": outcome.server,
+        "server_threads": server_threads(outcome),
         "fleet": outcome.fleet,
         "told": outcome.told,
         "devices": devices(&outcome.devices),
         "counts": outcome.counts,
+        "sent_twice": outcome.twice,
         "allowances": outcome.allowances,
         "came_again": outcome.recovered,
         "faults": outcome.suffered,
@@ -377,6 +407,15 @@ fn json_of(outcome: &Outcome) -> Value {
         "broken": outcome.broken,
         "broken_words": outcome.broken_words,
     })
+}
+
+fn server_threads(outcome: &Outcome) -> Vec<Value> {
+    let answered = outcome.visitors.answered;
+    let told = |one: &ThreadUsed| {
+        json!({ "name": one.name, "threads": one.threads, "cpu_s": one.cpu_s,
+        "us_a_visitor": each_us(one.cpu_s, answered) })
+    };
+    outcome.server_threads.iter().map(told).collect()
 }
 
 fn round(round: &Round) -> Value {

@@ -15,7 +15,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    bench::Bench,
+    bench::{Bench, EchoBench},
     outcome::{Limits, Options, Outcome, Told},
     play::Suffered,
     segment::{SegmentLine, Used},
@@ -95,10 +95,12 @@ pub async fn run(
         queue_longest: fleet.queue().longest,
         echo_lost: echo.as_ref().map_or(0, |echo| echo.fleet.lost()),
         server: ran.server_used,
+        server_threads: ran.server_threads,
         fleet: ran.fleet_used,
         told: told(&told_after, &told_before),
         devices,
         counts: oracle.counts().clone(),
+        twice: oracle.twice(),
         allowances: oracle.allowances(),
         recovered: fleet.recovered(),
         suffered: ran.suffered,
@@ -115,7 +117,8 @@ pub async fn run(
     Ok(outcome.broken == 0)
 }
 
-fn told(after: &Reading, before: &Reading) -> Told {
+/// What the server says of itself between two readings.
+pub(crate) fn told(after: &Reading, before: &Reading) -> Told {
     let of = |name| after.histogram(before, name);
     Told {
         commit_s: of("shanmen_ledger_commit_seconds"),
@@ -172,7 +175,7 @@ pub async fn echo(
 }
 
 /// The rounds of an echo, with a process of their own.
-pub async fn echoes(
+async fn echoes(
     options: &Options,
     responder: Responder,
 ) -> anyhow::Result<(Round, Vec<SegmentLine>, u64, Form)> {
@@ -180,8 +183,7 @@ pub async fn echoes(
     limits::enough(options.scenario.lanes)?;
     let shutdown = CancellationToken::new();
     let _stops = shutdown.clone().drop_guard();
-    // A signed code is about this long.
-    let sample = "S".repeat(sizes::CODE_BYTES);
+    let sample = sizes::sample();
     let echo = Echo::start(clock, options, responder, &sample, &shutdown).await?;
     let mut all = Round::default();
     let mut lines = Vec::new();

@@ -251,6 +251,7 @@ impl Scenario {
         must((0.0..=600.0).contains(&self.warmup_s), "warmup_s: 0 to 600");
         must(self.stay_s.is_none_or(|s| (5.0..=SECONDS_MAX).contains(&s)), "stay_s: 5 to 86,400");
         must(self.mix.sum() <= 1_000, "mix: the shares are more than a thousand");
+        must(self.mix.again <= 1_000, "mix.again: 0 to 1,000");
         let Groups { min, max } = self.groups;
         must(2 <= min && min <= max && max <= 60, "groups: from 2 to 60 persons");
         let Devices { ttl_ms, reconnect_ms: [least, longest], .. } = self.devices;
@@ -308,6 +309,21 @@ mod tests {
                     [[phases]]\nname = \"a\"\nseconds = 1\nrate = 1\n";
         let error = format!("{:#}", Scenario::parse(text).unwrap_err());
         assert!(error.contains("lanes") && error.contains("walk_ms"), "{error}");
+    }
+
+    #[test]
+    fn a_share_of_more_than_a_thousand_is_refused() {
+        let text = |mix: &str| {
+            format!(
+                "name = \"x\"\nabout = \"y\"\nlanes = 1\n[mix]\n{mix}\n\
+                 [[phases]]\nname = \"a\"\nseconds = 1\nrate = 1\n"
+            )
+        };
+        let told = |mix: &str| format!("{:#}", Scenario::parse(&text(mix)).unwrap_err());
+        assert!(told("again = 1001").contains("mix.again"));
+        assert!(told("reenter = 900").contains("more than a thousand"));
+        assert!(told("reentry = 1").contains("reentry"));
+        assert!(Scenario::parse(&text("reenter = 100\nagain = 1000")).is_ok());
     }
 
     #[test]

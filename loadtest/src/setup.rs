@@ -17,7 +17,11 @@ use shanmen_protocols::{
 };
 use tokio::task::JoinSet;
 
-use crate::{http::Connection, park, server::Login};
+use crate::{
+    http::Connection,
+    park::{self, Sold},
+    server::Login,
+};
 
 /// Tickets in one request.
 const TICKETS_EACH: usize = 500;
@@ -138,19 +142,19 @@ impl Target {
         Ok(agent)
     }
 
-    /// Issues tickets for today, each for so many persons; `first` is the number of the first of
+    /// Issues tickets for today, each as it is sold; `first` is the number of the first of
     /// them. Gives their codes in this order.
-    pub async fn issue(&self, first: usize, persons: &[u16]) -> anyhow::Result<Vec<String>> {
-        if self.product.is_some() && persons.iter().any(|persons| *persons > 1) {
-            bail!("tickets for groups are sold in the load test's own park only");
+    pub async fn issue(&self, first: usize, tickets: &[Sold]) -> anyhow::Result<Vec<String>> {
+        if self.product.is_some() && tickets.iter().any(|sold| *sold != Sold::ONE) {
+            bail!("tickets for groups and re-entries are sold in the load test's own park only");
         }
-        let count = persons.len();
+        let count = tickets.len();
         let date = self.snapshot().await?.today.date;
-        let persons: Arc<[u16]> = persons.into();
+        let tickets: Arc<[Sold]> = tickets.into();
         let mut issuers = JoinSet::new();
         for issuer in 0..ISSUERS {
-            let (target, date, persons) = (self.clone(), date.clone(), Arc::clone(&persons));
-            issuers.spawn(async move { target.issue_share(first, &persons, issuer, &date).await });
+            let (target, date, tickets) = (self.clone(), date.clone(), Arc::clone(&tickets));
+            issuers.spawn(async move { target.issue_share(first, &tickets, issuer, &date).await });
         }
         let mut codes = vec![String::new(); count];
         while let Some(share) = issuers.join_next().await {
@@ -169,7 +173,7 @@ impl Target {
     async fn issue_share(
         &self,
         first: usize,
-        persons: &[u16],
+        tickets: &[Sold],
         issuer: usize,
         date: &str,
     ) -> anyhow::Result<Vec<(usize, Vec<String>)>> {
@@ -190,13 +194,13 @@ impl Target {
         }
         let mut connection = self.connect().await?;
         let mut share = Vec::new();
-        let count = persons.len();
+        let count = tickets.len();
         for from in (0..count).step_by(TICKETS_EACH).skip(issuer).step_by(ISSUERS) {
             let numbers = from..count.min(from + TICKETS_EACH);
             let line = |n: usize| {
-                let class = park::class_of(first + n, persons[n]);
+                let class = park::class_of(first + n, tickets[n]);
                 let product = self.product.clone().unwrap_or_else(|| park::product_of(class));
-                let several = Some(persons[n]).filter(|persons| *persons > 1);
+                let several = Some(tickets[n].persons).filter(|persons| *persons > 1);
                 Line { product, visit_date: date, persons: several }
             };
             let body = json!({ "tickets": numbers.map(line).collect::<Vec<_>>() });

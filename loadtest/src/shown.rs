@@ -12,6 +12,7 @@ pub fn code_of(visit: Visit, codes: &[String]) -> String {
         | Visit::Linger(ticket)
         | Visit::Race(ticket)
         | Visit::Leave(ticket)
+        | Visit::Return(ticket)
         | Visit::Used(ticket) => codes[ticket].clone(),
         Visit::Unknown(n) => format!("NEVER-SOLD-{n:020}"),
         Visit::Forged(ticket) => forged(&codes[ticket]),

@@ -36,10 +36,14 @@ fn a_day_in_twenty_seconds_with_lanes_offline_and_viewers_is_as_the_oracle_says(
     let run: serde_json::Value = serde_json::from_slice(&read).expect("JSON");
     assert_eq!(run["broken"], 0);
     let some = |place: &str| run.pointer(place).and_then(serde_json::Value::as_u64).unwrap_or(0);
-    for place in ["/counts/entries", "/counts/exits", "/viewers/frames", "/kiosks/sale/count"] {
+    let counts = ["/counts/entries", "/counts/exits", "/counts/reentries", "/sent_twice"];
+    for place in counts.into_iter().chain(["/viewers/frames", "/kiosks/sale/count"]) {
         assert!(some(place) > 0, "{place} is 0: {told}");
     }
     assert!(some("/allowances/alone_granted") > 0, "nobody was let in offline: {told}");
+    let threads = run["server_threads"].as_array().expect("the server's threads");
+    let named = |name: &str| threads.iter().any(|one| one["name"] == name);
+    assert!(!cfg!(target_os = "linux") || named("journal"), "{threads:?}");
     assert!(run["series"].as_array().is_some_and(|series| series.len() >= 15));
     let page = std::fs::read_to_string(&html).expect("a page");
     assert!(page.contains("<polyline") && !page.contains("<script"));

@@ -11,11 +11,14 @@ use std::{
 
 use serde_json::{Map, Value};
 use shanmen_protocols::{
-    device::{Body, DeviceSettings, Order, Outcome, Passage, PassageBy, Scan},
+    device::{Body, Decision, DeviceSettings, Order, Outcome, Passage, PassageBy, Scan},
     ids::{CommandId, DeviceKind, LaneId, ScanId},
     reason::Reason,
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tracing::{debug, warn};
 
 use super::{
@@ -50,6 +53,9 @@ pub(super) struct Turnstile {
     lane: Lane,
     offline: Offline,
     under_way: Option<UnderWay>,
+    /// The last presentation that was sent twice, and who is told of its decisions: the second
+    /// one comes when the presentation itself may be over.
+    doubled: Option<(ScanId, mpsc::Sender<Decision>)>,
     /// What is done once this step is kept.
     to_do: Vec<Effect>,
     counters: Arc<Counters>,
@@ -70,6 +76,7 @@ impl Turnstile {
             lane: Lane::new(settings, KeptLane::default()),
             offline: Offline::new(config.lane.clone()),
             under_way: None,
+            doubled: None,
             to_do: Vec::new(),
             counters,
         }
@@ -83,8 +90,10 @@ impl Turnstile {
         let scan = ScanId::fresh();
         let direction = reading.direction;
         if self.lane.is_idle() {
-            let (answered, ended) =
-                reading.watcher.map(|watcher| (watcher.answered, watcher.ended)).unzip();
+            let (watchers, twice) =
+                reading.watcher.map(|w| ((w.answered, w.ended), w.twice)).unzip();
+            let (answered, ended) = watchers.unzip();
+            self.doubled = twice.flatten().map(|told| (scan, told));
             self.under_way = Some(UnderWay {
                 scan: Scan {
                     time: agent.clock().time_block(),
@@ -185,6 +194,10 @@ impl Turnstile {
         }
         let uplink = Uplink::Scan { at_least_once: self.scan_at_least_once };
         agent.say(uplink, &under_way.scan);
+        let id = under_way.scan.id;
+        if attempt == 1 && self.doubled.as_ref().is_some_and(|(scan, _)| *scan == id) {
+            agent.say(uplink, &under_way.scan);
+        }
     }
 
     fn answered(&mut self, agent: &Agent, answer: Answer) {
@@ -272,6 +285,12 @@ impl Kind for Turnstile {
     fn hear(&mut self, agent: &mut Agent, heard: Heard) {
         match heard {
             Heard::Decision { decision, retained } => {
+                if let Some((scan, told)) = &self.doubled
+                    && *scan == decision.id
+                {
+                    // Who made the trial may have gone; nobody else has to know.
+                    told.try_send(Decision::clone(&decision)).ok();
+                }
                 self.lane_event(agent, Event::Decided { decision, retained });
             }
             Heard::Settings => self.set(agent),

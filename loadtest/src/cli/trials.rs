@@ -52,6 +52,12 @@ pub(super) struct Rest {
     /// Scans a second at lanes that are back, while others are not.
     #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=1000))]
     scans: u32,
+    /// The most seconds from the server's being ready until all lanes are back.
+    #[arg(long = "max-back-s", default_value_t = 30.0, value_parser = length)]
+    back_max_s: f64,
+    /// Which of the lanes that are back are asked.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Kill the server in place of stopping it in order.
     #[arg(long)]
     kill: bool,
@@ -66,7 +72,8 @@ impl Rest {
     pub(super) async fn run(self, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
         let lanes = usize::from(self.lanes);
         let how = if self.kill { End::Killed } else { End::InOrder };
-        let trial = rest::Trial { lanes, scans: self.scans, how, json: self.json };
+        let Self { scans, seed, back_max_s, json, .. } = self;
+        let trial = rest::Trial { lanes, scans, seed, back_max_s, how, json };
         rest::run(trial, stage(&self.place, &Size::lanes(lanes)).await?, out).await
     }
 }

@@ -11,11 +11,11 @@ use shanmen_devices::{
     lane::Ended,
 };
 use shanmen_protocols::{
-    device::{Credential, CredentialKind, DecisionResult, Outcome, PassageBy},
+    device::{Credential, CredentialKind, Decision, DecisionResult, Outcome, PassageBy},
     ids::Direction,
 };
 use tokio::{
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 
@@ -31,10 +31,24 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the end of a grant may take: the hold, and more.
 const END_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the second decision about a scan that was sent twice may take after the first.
+const SECOND_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Decisions about one scan that are kept: both, and what a device's own repeat brings.
+const DECISIONS_MAX: usize = 8;
+
 /// A presentation under way.
 pub(super) enum UnderWay {
-    Turnstile { job: Job, answered: oneshot::Receiver<Answered>, ended: oneshot::Receiver<Ended> },
+    Turnstile { job: Job, told: ToldOf },
     Hand { job: Job },
+}
+
+/// What a turnstile tells of one presentation.
+pub(super) struct ToldOf {
+    answered: oneshot::Receiver<Answered>,
+    ended: oneshot::Receiver<Ended>,
+    /// Every decision, where the scan was sent twice.
+    twice: Option<mpsc::Receiver<Decision>>,
 }
 
 impl Fleet {
@@ -47,16 +61,21 @@ impl Fleet {
             Worker::Turnstile { drivers, .. } => {
                 let (answered_tx, answered) = oneshot::channel();
                 let (ended_tx, ended) = oneshot::channel();
+                let (twice_tx, twice) = job.twice.then(|| mpsc::channel(DECISIONS_MAX)).unzip();
                 let reading = Reading {
                     credential: self.credential(job),
                     direction: direction_of(job.visit),
                     confirm: None,
-                    watcher: Some(Watcher { answered: answered_tx, ended: ended_tx }),
+                    watcher: Some(Watcher {
+                        answered: answered_tx,
+                        ended: ended_tx,
+                        twice: twice_tx,
+                    }),
                 };
                 // The lane is free, so that both queues have room unless the turnstile is gone;
                 // then its watchers are dropped, and the visit ends without an answer.
                 let taken = drivers.readings.try_send(reading).is_ok();
-                (taken, UnderWay::Turnstile { job, answered, ended })
+                (taken, UnderWay::Turnstile { job, told: ToldOf { answered, ended, twice } })
             }
         };
         if !taken || here.under_way.try_send(under_way).is_err() {
@@ -76,8 +95,13 @@ impl Fleet {
 
     pub(super) async fn follow(self: &Arc<Self>, lane: usize, under_way: UnderWay) {
         match (under_way, &self.lanes[lane].worker) {
-            (UnderWay::Turnstile { job, answered, ended }, Worker::Turnstile { drivers, .. }) => {
-                self.at_turnstile(lane, job, drivers, (answered, ended)).await;
+            (UnderWay::Turnstile { job, told }, Worker::Turnstile { drivers, .. }) => {
+                let ToldOf { answered, ended, twice } = told;
+                let before_it = self.at(lane, job);
+                self.at_turnstile(before_it, job, drivers, (answered, ended)).await;
+                if let Some(twice) = twice {
+                    self.sent_twice(before_it, job, twice).await;
+                }
             }
             (UnderWay::Hand { job }, Worker::Hand(hand)) => self.at_hand(lane, job, hand).await,
             (UnderWay::Turnstile { .. } | UnderWay::Hand { .. }, _) => {}
@@ -86,15 +110,15 @@ impl Fleet {
 
     async fn at_turnstile(
         self: &Arc<Self>,
-        lane: usize,
+        before_it: At,
         job: Job,
         drivers: &LaneDrivers,
         (answered, ended): (oneshot::Receiver<Answered>, oneshot::Receiver<Ended>),
     ) {
-        let before_it = self.at(lane, job);
         let answer = timeout(ANSWER_TIMEOUT, answered).await;
         // A fault that began or ended meanwhile was one, too.
-        let at = At { fault: before_it.fault || self.at(lane, job).fault, ..before_it };
+        let fault = before_it.fault || self.at(before_it.lane, job).fault;
+        let at = At { fault, ..before_it };
         let Ok(Ok(Answered { answer, latency })) = answer else {
             self.unanswered(at, job);
             return;
@@ -128,6 +152,23 @@ impl Fleet {
             (Next::Again, _) => self.come_again(job),
             (Next::Done, _) => self.measure_recovered(job),
         }
+    }
+
+    /// All decisions about a scan that was sent twice are alike. The lane waits for the second.
+    async fn sent_twice(&self, before_it: At, job: Job, mut told: mpsc::Receiver<Decision>) {
+        let mut decisions = Vec::new();
+        while decisions.len() < 2 {
+            match timeout(SECOND_TIMEOUT, told.recv()).await {
+                Ok(Some(decision)) => decisions.push(decision),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        // More than two: the device has sent it once more by itself.
+        while let Ok(decision) = told.try_recv() {
+            decisions.push(decision);
+        }
+        let fault = before_it.fault || self.at(before_it.lane, job).fault;
+        self.oracle().repeated(At { fault, ..before_it }, job.visit, &decisions);
     }
 
     async fn at_hand(self: &Arc<Self>, lane: usize, job: Job, hand: &Hand) {

@@ -18,7 +18,10 @@ impl Oracle {
         let granted = seen.result == DecisionResult::Grant;
         let (right, next) = match visit {
             // What an earlier answer reserved, which nobody heard, is given back by the lane.
-            Visit::Enter(ticket) | Visit::Part(ticket, _) | Visit::Linger(ticket)
+            Visit::Enter(ticket)
+            | Visit::Part(ticket, _)
+            | Visit::Linger(ticket)
+            | Visit::Return(ticket)
                 if denied_for(seen, Reason::InProgress) && self.tickets[ticket].doubtful =>
             {
                 (true, Next::Again)
@@ -37,12 +40,25 @@ impl Oracle {
             }
             Visit::Leave(ticket) => {
                 let known = self.tickets[ticket];
-                let inside = u32::from(known.entered.saturating_sub(known.left));
+                let inside = u32::from(known.inside());
                 // On a conflict the second one in is somebody else, and not the ticket's.
                 let good = is_grant(seen) && (seen.persons == inside || known.alone);
                 (good, Next::Walk(seen.persons))
             }
-            Visit::Used(_) => (denied_for(seen, Reason::AlreadyUsed), Next::Walk(1)),
+            Visit::Return(ticket) => {
+                let known = &mut self.tickets[ticket];
+                if granted {
+                    let persons = u16::try_from(seen.persons).unwrap_or(u16::MAX);
+                    known.holding = known.holding.saturating_add(persons);
+                }
+                (is_grant(seen) && seen.persons == u32::from(known.persons), Next::Walk(1))
+            }
+            Visit::Used(ticket) => {
+                // The re-entry's own reason stands in the place of the use's.
+                let returns = self.tickets[ticket].returns;
+                let reason = if returns { Reason::NotExited } else { Reason::AlreadyUsed };
+                (denied_for(seen, reason), Next::Walk(1))
+            }
             Visit::Unknown(_) => (denied_for(seen, Reason::UnknownTicket), Next::Walk(1)),
             Visit::Forged(_) => (denied_for(seen, Reason::Forged), Next::Walk(1)),
         };
@@ -131,9 +147,21 @@ impl Oracle {
                     _ => Next::Walk(rest),
                 }
             }
+            // The lane may not know of the exit at another gate; it is asked again then.
+            Visit::Return(ticket) => {
+                let known = &mut self.tickets[ticket];
+                known.doubtful = true;
+                match () {
+                    () if granted => Next::Walk(1),
+                    () if at.fault => Next::Again,
+                    () => {
+                        known.given_up = true;
+                        Next::Done
+                    }
+                }
+            }
             Visit::Leave(ticket) => {
-                let known = self.tickets[ticket];
-                let inside = u32::from(known.entered.saturating_sub(known.left));
+                let inside = u32::from(self.tickets[ticket].inside());
                 match () {
                     () if granted => Next::Walk(inside.min(seen.persons)),
                     () if at.fault => Next::Again,

@@ -1,17 +1,19 @@
 //! The oracle's own count, and its comparison with the feed's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use shanmen_protocols::{feed::Snapshot, reason::Reason};
 
-use crate::park::{CLASSES, gate_id};
+use crate::park::{self, CLASSES, gate_id};
 
 /// Who came and went, and who was refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Persons that came in.
     pub entries: u32,
+    /// Of these, those who came in again on the same ticket.
+    pub reentries: u32,
     /// Persons that left.
     pub exits: u32,
     /// Entries and exits by number of the gate.
@@ -52,15 +54,17 @@ impl Counts {
 }
 
 /// Compares what the feed counted between two snapshots with the oracle's count; tells every
-/// difference. `own_park`: the park is the load test's own, whose gates and classes it knows.
+/// difference. `own`: the lanes of the load test's own park, whose areas, gates and classes it
+/// knows; none for a park of others, where all that stood in the first snapshot has to be there.
 /// `unheard`: so many answers of the server may have been refusals that no lane heard.
 pub fn compare(
     counts: &Counts,
     before: &Snapshot,
     after: &Snapshot,
-    own_park: bool,
+    own: Option<usize>,
     unheard: u64,
 ) -> Vec<String> {
+    let own_park = own.is_some();
     let mut faults = Faults { unheard: i64::try_from(unheard).unwrap_or(i64::MAX), told: vec![] };
     let (old, new) = (&before.today, &after.today);
     if old.date != new.date {
@@ -69,7 +73,9 @@ pub fn compare(
             old.date, new.date
         )];
     }
+    faults.missing(before, after, own);
     faults.grown("entries", old.entries, new.entries, counts.entries);
+    faults.grown("reentries", old.reentries, new.reentries, counts.reentries);
     faults.grown("exits", old.exits, new.exits, counts.exits);
     faults.refused("denied", old.denied, new.denied, counts.refusals());
     let inside = i64::from(new.in_site) - i64::from(old.in_site);
@@ -79,7 +85,7 @@ pub fn compare(
         faults.same(&format!("reserved in {}", area.id), area.reserved.into(), 0);
     }
     let reasons = old.by_reason.keys().chain(new.by_reason.keys()).chain(counts.by_reason.keys());
-    for reason in reasons.collect::<std::collections::BTreeSet<_>>() {
+    for reason in reasons.collect::<BTreeSet<_>>() {
         let of = |map: &BTreeMap<String, u32>| map.get(reason).copied().unwrap_or(0);
         let (was, is) = (of(&old.by_reason), of(&new.by_reason));
         faults.refused(&format!("denied {reason}"), was, is, of(&counts.by_reason));
@@ -106,6 +112,28 @@ struct Faults {
 }
 
 impl Faults {
+    /// Every area and gate stands in the snapshot, once: what is not there cannot be wrong.
+    fn missing(&mut self, before: &Snapshot, after: &Snapshot, own: Option<usize>) {
+        let own_gates: Vec<String> = own.into_iter().flat_map(park::gates_of).collect();
+        let areas = before.areas.iter().map(|area| area.id.as_str()).chain(own.map(|_| park::AREA));
+        let gates = before.gates.iter().map(|gate| gate.id.as_str());
+        let gates = gates.chain(own_gates.iter().map(String::as_str));
+        let in_areas = |id: &str| after.areas.iter().filter(|area| area.id.as_str() == id).count();
+        let in_gates = |id: &str| after.gates.iter().filter(|gate| gate.id.as_str() == id).count();
+        for id in areas.collect::<BTreeSet<_>>() {
+            self.once("area", id, in_areas(id));
+        }
+        for id in gates.collect::<BTreeSet<_>>() {
+            self.once("gate", id, in_gates(id));
+        }
+    }
+
+    fn once(&mut self, what: &str, id: &str, is: usize) {
+        if is != 1 {
+            self.told.push(format!("the feed has {what} {id} {is} times, not once"));
+        }
+    }
+
     fn grown(&mut self, what: &str, before: u32, after: u32, expected: u32) {
         self.same(what, i64::from(after) - i64::from(before), expected.into());
     }
@@ -122,5 +150,97 @@ impl Faults {
         if is != expected {
             self.told.push(format!("the feed counts {what}: {is}, the oracle {expected}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shanmen_protocols::{
+        feed::{AreaNow, GateNow, Level, Past, SiteInfo, Text, Today},
+        ids::{AreaId, GateId, SiteId},
+    };
+
+    use super::*;
+
+    const LANES: usize = 3;
+
+    fn snapshot() -> Snapshot {
+        let area = |id: &str| AreaNow {
+            id: AreaId::new(id).unwrap(),
+            name: Text::default(),
+            parent: None,
+            occupancy: 0,
+            reserved: 0,
+            capacity: None,
+            level: Level::Normal,
+            entries_today: 0,
+            sold_today: 0,
+            actions: Vec::new(),
+            override_until: None,
+        };
+        let gate = |id: String| GateNow {
+            id: GateId::new(&id).unwrap(),
+            name: Text::default(),
+            from: AreaId::new("outside").unwrap(),
+            to: AreaId::new(park::AREA).unwrap(),
+            in_today: 0,
+            out_today: 0,
+            in_per_min: 0,
+            out_per_min: 0,
+            denied_per_min: 0,
+        };
+        Snapshot {
+            site: SiteInfo {
+                id: SiteId::new(park::SITE).unwrap(),
+                name: Text::default(),
+                timezone: "Etc/GMT".to_owned(),
+                plan: shanmen_protocols::feed::Plan::default(),
+            },
+            areas: vec![area(park::AREA)],
+            gates: park::gates_of(LANES).map(gate).collect(),
+            lanes: Vec::new(),
+            today: Today::default(),
+            alarms: Vec::new(),
+            recent: Vec::new(),
+            past: Past::default(),
+        }
+    }
+
+    fn told(before: &Snapshot, after: &Snapshot, own: Option<usize>) -> String {
+        compare(&Counts::default(), before, after, own, 0).join("\n")
+    }
+
+    #[test]
+    fn a_feed_that_has_every_row_is_as_expected() {
+        let all = snapshot();
+        assert_eq!(told(&all, &all, Some(LANES)), "");
+        assert_eq!(told(&all, &all, None), "");
+    }
+
+    #[test]
+    fn a_gate_that_the_feed_has_lost_is_told_even_if_it_never_had_it() {
+        let (all, mut less) = (snapshot(), snapshot());
+        less.gates.remove(1);
+        for (before, own) in [(&all, Some(LANES)), (&all, None), (&less, Some(LANES))] {
+            let told = told(before, &less, own);
+            assert!(told.contains("gate g01 0 times"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_feed_without_the_root_area_is_told_even_if_it_never_had_it() {
+        let (all, mut less) = (snapshot(), snapshot());
+        less.areas.clear();
+        for (before, own) in [(&all, Some(LANES)), (&all, None), (&less, Some(LANES))] {
+            let told = told(before, &less, own);
+            assert!(told.contains("area park 0 times"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_area_that_stands_there_twice_is_told() {
+        let (all, mut more) = (snapshot(), snapshot());
+        more.areas.extend(all.areas.clone());
+        assert!(told(&all, &more, Some(LANES)).contains("area park 2 times"));
     }
 }

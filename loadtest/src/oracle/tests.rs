@@ -189,3 +189,133 @@ fn the_server_may_let_in_whom_a_lane_alone_has_let_in_and_not_reported() {
     visit(&mut oracle, LANE, Visit::Used(4), grant());
     assert!(oracle.broken().0 > 0, "by now it knows");
 }
+
+#[test]
+fn a_group_of_which_some_never_came_in_is_told_at_the_end() {
+    let mut oracle = oracle();
+    let granted = grant_for(8);
+    let at = oracle.present(LANE, Visit::Enter(10));
+    assert_eq!(oracle.answered(LANE, at, granted), Next::Walk(8));
+    // The lane says that only five went through, and the ledger has it so.
+    oracle.ended(LANE, at, granted, Ended { outcome: Some(Outcome::Partial), passed: 5 });
+    oracle.acknowledged(LANE, at, 0, (granted.by, 5));
+    assert_eq!(oracle.broken().0, 0);
+    oracle.finish();
+    let (broken, words) = oracle.broken();
+    assert_eq!(broken, 1);
+    assert!(words[0].what.contains("5 let in, 8 of 8 came"), "{}", words[0].what);
+}
+
+#[test]
+fn the_rest_of_a_group_that_did_not_come_is_not_missed() {
+    assert_eq!(after(&[(Visit::Part(10, 3), grant_for(8))]), 0);
+    assert_eq!(after(&[(Visit::Linger(1), grant())]), 0);
+}
+
+/// An oracle whose ticket 11 allows one re-entry.
+fn with_return() -> Oracle {
+    let mut oracle = oracle();
+    assert_eq!(oracle.add(1, park::RETURN), 11);
+    oracle
+}
+
+#[test]
+fn who_has_left_comes_in_again_once_on_a_ticket_that_allows_it() {
+    let mut oracle = with_return();
+    visit(&mut oracle, LANE, Visit::Enter(11), grant());
+    assert!(matches!(oracle.present(LANE, Visit::Return(11)), Visit::Unknown(_)), "still in");
+    visit(&mut oracle, LANE, Visit::Leave(11), grant());
+    visit(&mut oracle, LANE, Visit::Return(11), grant());
+    assert!(matches!(oracle.present(LANE, Visit::Return(11)), Visit::Unknown(_)), "once");
+    visit(&mut oracle, LANE, Visit::Used(11), deny(Reason::NotExited));
+    oracle.finish();
+    let counts = oracle.counts();
+    assert_eq!((oracle.broken().0, counts.entries, counts.reentries, counts.exits), (0, 2, 1, 1));
+    assert_eq!(counts.inside(), 1);
+}
+
+#[test]
+fn a_return_that_is_refused_is_broken_and_missed_at_the_end() {
+    let mut oracle = with_return();
+    visit(&mut oracle, LANE, Visit::Enter(11), grant());
+    visit(&mut oracle, LANE, Visit::Leave(11), grant());
+    visit(&mut oracle, LANE, Visit::Return(11), deny(Reason::AlreadyUsed));
+    assert_eq!(oracle.broken().0, 1);
+    oracle.finish();
+    assert_eq!(oracle.broken().0, 2);
+}
+
+#[test]
+fn a_ticket_for_re_entries_that_is_shown_inside_is_refused_as_not_exited() {
+    let mut oracle = with_return();
+    visit(&mut oracle, LANE, Visit::Enter(11), grant());
+    visit(&mut oracle, LANE, Visit::Used(11), deny(Reason::AlreadyUsed));
+    assert_eq!(oracle.broken().0, 1);
+}
+
+#[test]
+fn an_exit_that_is_not_on_record_yet_opens_no_return() {
+    let mut oracle = with_return();
+    visit(&mut oracle, LANE, Visit::Enter(11), grant());
+    let leave = oracle.present(LANE, Visit::Leave(11));
+    let granted = grant();
+    assert_eq!(oracle.answered(LANE, leave, granted), Next::Walk(1));
+    oracle.ended(LANE, leave, granted, Ended { outcome: Some(Outcome::Taken), passed: 1 });
+    assert!(matches!(oracle.present(LANE, Visit::Return(11)), Visit::Unknown(_)));
+    oracle.acknowledged(LANE, leave, 0, (granted.by, 1));
+    assert_eq!(oracle.present(LANE, Visit::Return(11)), Visit::Return(11));
+}
+
+#[test]
+fn in_a_fault_a_lane_alone_may_refuse_a_return_and_it_comes_again() {
+    let mut oracle = with_return();
+    visit(&mut oracle, LANE, Visit::Enter(11), grant());
+    visit(&mut oracle, LANE, Visit::Leave(11), grant());
+    let refused = alone(deny(Reason::AlreadyUsed));
+    assert_eq!(visit(&mut oracle, FAULT, Visit::Return(11), refused), Next::Again);
+    assert_eq!(visit(&mut oracle, LANE, Visit::Return(11), grant()), Next::Walk(1));
+    oracle.finish();
+    assert_eq!(oracle.broken().0, 0);
+}
+
+fn decision(grant: Option<GrantId>) -> Decision {
+    let granted = grant.is_some();
+    let reason = if granted { Reason::Ok } else { Reason::AlreadyUsed };
+    let text = std::borrow::Cow::Borrowed("");
+    Decision {
+        id: shanmen_protocols::ids::ScanId::fresh(),
+        result: if granted { DecisionResult::Grant } else { DecisionResult::Deny },
+        grant,
+        reason,
+        persons: 1,
+        hold_ms: 0,
+        needs: Vec::new(),
+        show: shanmen_protocols::device::Show {
+            title: text.clone(),
+            text: text.clone(),
+            voice: text,
+            light: reason.row().light,
+            lang: shanmen_protocols::reason::Lang::Zh,
+        },
+        facts: serde_json::Map::new(),
+    }
+}
+
+#[test]
+fn a_scan_that_is_sent_twice_gets_the_same_answer_twice_and_one_grant() {
+    let first = decision(Some(GrantId::fresh()));
+    let second_grant = Decision { grant: Some(GrantId::fresh()), ..first.clone() };
+    let refused = Decision { id: first.id, ..decision(None) };
+    let broken = |at: At, decisions: &[Decision]| {
+        let mut oracle = oracle();
+        oracle.repeated(at, Visit::Enter(0), decisions);
+        assert_eq!(oracle.twice(), 1);
+        oracle.broken().0
+    };
+    let same = [first.clone(), first.clone()];
+    assert_eq!(broken(LANE, &same), 0);
+    assert_eq!(broken(LANE, &[first.clone(), second_grant]), 1, "a second grant");
+    assert_eq!(broken(FAULT, &[first.clone(), refused]), 1, "another answer");
+    assert_eq!(broken(LANE, &same[..1]), 1, "no second answer");
+    assert_eq!(broken(FAULT, &same[..1]), 0, "the network may lose one");
+}

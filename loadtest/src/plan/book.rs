@@ -9,7 +9,7 @@ use std::{
 use rand::{RngExt as _, rngs::StdRng};
 
 use super::{Rules, Visit};
-use crate::{clock::ns_of, scenario::Groups};
+use crate::{clock::ns_of, park::Sold, scenario::Groups};
 
 /// How long after its entry a ticket may be presented again, in nanoseconds: by then its passage
 /// is long on record.
@@ -26,8 +26,8 @@ pub(super) struct Book {
     first: usize,
     groups: Groups,
     stay_ns: Option<u64>,
-    /// Persons of each ticket.
-    pub(super) tickets: Vec<u16>,
+    /// What each ticket is sold as.
+    pub(super) tickets: Vec<Sold>,
     /// Came in a short while ago.
     recent: VecDeque<(u64, usize)>,
     /// Inside, and will leave.
@@ -36,6 +36,11 @@ pub(super) struct Book {
     leaving: BinaryHeap<Reverse<(u64, usize)>>,
     /// Will come again from a moment on, with the rest of the group or on their second try.
     again: VecDeque<(u64, usize)>,
+    /// Who may come in again: inside since their entry, outside since their exit, and back inside;
+    /// each with the moment from which that is on record.
+    inside: VecDeque<(u64, usize)>,
+    outside: VecDeque<(u64, usize)>,
+    back: VecDeque<(u64, usize)>,
     /// Inside, and will stay: what is presented again, so that no exit is under way meanwhile.
     stayers: Vec<usize>,
 }
@@ -52,13 +57,20 @@ impl Book {
             leavers: VecDeque::new(),
             leaving: BinaryHeap::new(),
             again: VecDeque::new(),
+            inside: VecDeque::new(),
+            outside: VecDeque::new(),
+            back: VecDeque::new(),
             stayers: Vec::new(),
         }
     }
 
     /// A ticket that nobody has shown yet.
     pub(super) fn fresh(&mut self, persons: u16) -> usize {
-        self.tickets.push(persons);
+        self.sold(Sold::group(persons))
+    }
+
+    fn sold(&mut self, sold: Sold) -> usize {
+        self.tickets.push(sold);
         self.first + self.tickets.len() - 1
     }
 
@@ -95,6 +107,23 @@ impl Book {
         Visit::Linger(ticket)
     }
 
+    /// Somebody who may come in again does the next thing that can be done: comes in again, leaves,
+    /// or comes in.
+    pub(super) fn comes_and_goes(&mut self, at_ns: u64) -> Visit {
+        let settled_ns = at_ns + SETTLED_AFTER_NS;
+        if let Some(ticket) = due(&mut self.outside, at_ns) {
+            self.back.push_back((settled_ns, ticket));
+            return Visit::Return(ticket);
+        }
+        if let Some(ticket) = due(&mut self.inside, at_ns) {
+            self.outside.push_back((settled_ns, ticket));
+            return Visit::Leave(ticket);
+        }
+        let ticket = self.sold(Sold { persons: 1, returns: true });
+        self.inside.push_back((settled_ns, ticket));
+        Visit::Enter(ticket)
+    }
+
     fn came_in(&mut self, at_ns: u64, ticket: usize, rng: &mut StdRng) -> Visit {
         match self.stay_ns {
             Some(stay_ns) if !ticket.is_multiple_of(KEEPERS_OF) => {
@@ -115,6 +144,9 @@ impl Book {
             } else {
                 self.stayers.push(ticket);
             }
+        }
+        while let Some(ticket) = due(&mut self.back, at_ns) {
+            self.stayers.push(ticket);
         }
         let mut leave = Vec::new();
         while self.leaving.peek().is_some_and(|Reverse((when, _))| *when <= at_ns) {
@@ -138,4 +170,14 @@ impl Book {
     fn any_stayer(&self, rng: &mut StdRng) -> Option<usize> {
         (!self.stayers.is_empty()).then(|| self.stayers[rng.random_range(0..self.stayers.len())])
     }
+}
+
+/// The first of a queue whose moment has come.
+fn due(queue: &mut VecDeque<(u64, usize)>, at_ns: u64) -> Option<usize> {
+    let &(from_ns, ticket) = queue.front()?;
+    if at_ns < from_ns {
+        return None;
+    }
+    queue.pop_front();
+    Some(ticket)
 }

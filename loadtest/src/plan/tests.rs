@@ -41,7 +41,7 @@ fn a_ticket_leaves_once_and_only_after_its_entry() {
                 assert!(entered.contains_key(&ticket) && !left.contains(&ticket));
             }
             Visit::Race(_) | Visit::Unknown(_) => {}
-            Visit::Part(..) | Visit::Linger(_) => panic!("not in this mix"),
+            Visit::Part(..) | Visit::Linger(_) | Visit::Return(_) => panic!("not in this mix"),
         }
     }
     assert!(left.len() > 3_000);
@@ -68,7 +68,7 @@ fn the_rest_of_a_group_comes_later_and_so_does_who_did_not_walk() {
     for arrival in plan.arrivals {
         match arrival.visit {
             Visit::Part(ticket, some) => {
-                assert!(0 < some && some < plan.tickets[ticket]);
+                assert!(0 < some && some < plan.tickets[ticket].persons);
                 open.insert(ticket, arrival.at_ns);
             }
             Visit::Linger(ticket) => {
@@ -84,7 +84,7 @@ fn the_rest_of_a_group_comes_later_and_so_does_who_did_not_walk() {
         }
     }
     assert!(ended > 100, "{ended}");
-    assert!(plan.tickets.iter().any(|&persons| persons > 1));
+    assert!(plan.tickets.iter().any(|sold| sold.persons > 1));
 }
 
 #[test]
@@ -107,4 +107,40 @@ fn who_stays_for_a_while_leaves_after_it() {
         }
     }
     assert!(left > 3_000, "{left}");
+}
+
+#[test]
+fn who_may_come_in_again_comes_leaves_and_returns_once_each_on_record_before_the_next() {
+    let mix = Mix { reenter: 100, again: 200, ..Mix::default() };
+    let plan = plan(&times(100.0), &Rules::plain(mix), 5);
+    let mut seen: HashMap<usize, Vec<(Visit, u64)>> = HashMap::new();
+    let mut shown_after = 0;
+    for Arrival { at_ns, visit, .. } in &plan.arrivals {
+        let Some(ticket) = visit.ticket().filter(|ticket| plan.tickets[*ticket].returns) else {
+            continue;
+        };
+        let steps = seen.entry(ticket).or_default();
+        let right = match steps.len() {
+            0 => *visit == Visit::Enter(ticket),
+            1 => *visit == Visit::Leave(ticket),
+            2 => *visit == Visit::Return(ticket),
+            _ => matches!(visit, Visit::Used(_) | Visit::Forged(_)),
+        };
+        assert!(right, "{visit:?} after {steps:?}");
+        if let Some((_, before_ns)) = steps.last().filter(|_| steps.len() < 4) {
+            assert!(before_ns + SETTLED_AFTER_NS <= *at_ns, "{visit:?} after {steps:?}");
+        }
+        shown_after += usize::from(steps.len() > 2);
+        steps.push((*visit, *at_ns));
+    }
+    let returned = seen.values().filter(|steps| steps.len() > 2).count();
+    assert!(returned > 100 && shown_after > 0, "{returned}, {shown_after}");
+    let twice = plan.arrivals.iter().filter(|arrival| arrival.twice).count();
+    let share = 1_000 * twice / plan.arrivals.len();
+    assert!((150..250).contains(&share), "{share}");
+}
+
+#[test]
+fn what_is_sent_twice_changes_nobodys_plan() {
+    assert!(minute().arrivals.iter().all(|arrival| !arrival.twice));
 }

@@ -50,6 +50,7 @@ pub fn page(run: &Value) -> String {
         format!("<h1>Load test: {}</h1><p class=\"about\">{}</p>", escaped(name), escaped(about));
     body.push_str(&verdict(run));
     body.push_str(&table(run));
+    body.push_str(&threads(run));
     body.push_str(&over_time(run));
     body.push_str(&by_percentile(&[("this run", run)]));
     body.push_str(&sources(scenario));
@@ -109,6 +110,25 @@ fn table(run: &Value) -> String {
         .ok();
     }
     text + "</table>"
+}
+
+/// Where the server's processor time went, by the names of its threads.
+fn threads(run: &Value) -> String {
+    let all = run["server_threads"].as_array().into_iter().flatten();
+    let rows: Vec<String> = all
+        .filter(|one| one["cpu_s"].as_f64().unwrap_or(0.0) > 0.0)
+        .map(|one| {
+            let of = |key: &str| number(one[key].as_f64().unwrap_or(0.0));
+            let name = escaped(one["name"].as_str().unwrap_or_default());
+            let (count, cpu_s, each_us) = (of("threads"), of("cpu_s"), of("us_a_visitor"));
+            format!("<tr><td>{name}<td>{count}<td>{cpu_s}<td>{each_us}</tr>")
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = "<table><tr><th>server's threads<th>how many<th>processor s<th>µs a visitor</tr>";
+    format!("{head}{}</table>", rows.concat())
 }
 
 /// The values of a key over time, scaled.
@@ -223,10 +243,15 @@ mod tests {
             "broken": 1,
             "broken_words": [{ "what": "Enter(0): wrong", "trail": ["first", "then"] }],
             "counts": { "entries": 1, "exits": 0 },
+            "server_threads": [
+                { "name": "journal", "threads": 1, "cpu_s": 0.5, "us_a_visitor": 71.0 },
+                { "name": "idle", "threads": 1, "cpu_s": 0.0, "us_a_visitor": 0.0 },
+            ],
         });
         let page = page(&run);
         assert!(page.contains("1 broken expectations") && page.contains("first\nthen"));
         assert!(page.contains("a &lt;day&gt;") && page.contains("<polyline"));
+        assert!(page.contains("<td>journal<td>1<td>0.5") && !page.contains("idle"), "{page}");
         assert!(!page.contains("http") && !page.contains("<script"));
     }
 }

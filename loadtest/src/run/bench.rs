@@ -1,13 +1,14 @@
-//! Rounds at the word of another: what the search for the highest rate is made of.
+//! Rounds at the word of another, of visitors or echoes: what the search for the highest rate is
+//! made of.
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Options, Segment, Stage, World, segment::PATIENCE, verdict};
+use super::{Echo, Options, Segment, Stage, World, segment::PATIENCE, sizes, verdict};
 use crate::{
-    clock::Clock, figures::Quantiles, fleet::Fleet, oracle::Broken, plan::Plan, scenario::Scenario,
-    setup::Target,
+    arrivals::moments, clock::Clock, echo::Responder, figures::Quantiles, fleet::Fleet,
+    oracle::Broken, plan::Plan, scenario::Scenario, setup::Target,
 };
 
 /// A park that is ready for one round after the other.
@@ -41,9 +42,8 @@ impl Bench {
     /// Lets a plan's visitors come, and waits until all are through.
     pub async fn play(&self, options: &Options, plan: &Plan) -> anyhow::Result<Quantiles> {
         let segment = Segment { clock: self.clock, options, number: 1 };
-        let arrivals = plan.arrivals.iter().map(|arrival| (arrival.at_ns, arrival.visit));
         let fleet = &self.world.fleet;
-        segment.come(fleet, segment.soon(), arrivals.collect()).await?;
+        segment.come(fleet, segment.soon(), plan.arrivals.clone()).await?;
         if let Err(error) = fleet.quiet(PATIENCE).await {
             fleet.oracle().breaks(error.to_string());
         }
@@ -61,5 +61,34 @@ impl Bench {
         let oracle = world.fleet.oracle();
         let (broken, words) = oracle.broken();
         Ok((broken, words.to_vec()))
+    }
+}
+
+/// An echo that is ready for one round after the other, with a broker's process of its own.
+pub struct EchoBench {
+    clock: Clock,
+    echo: Echo,
+    _stops: DropGuard,
+}
+
+impl EchoBench {
+    /// Clients that are connected, as many as `options` has lanes.
+    pub async fn open(options: &Options, responder: Responder) -> anyhow::Result<Self> {
+        let (clock, shutdown) = (Clock::start(), CancellationToken::new());
+        let sample = sizes::sample();
+        let echo = Echo::start(clock, options, responder, &sample, &shutdown).await?;
+        Ok(Self { clock, echo, _stops: shutdown.drop_guard() })
+    }
+
+    /// Asks at the scenario's moments, and waits until all are answered or given up: the latency
+    /// from the intended moment, and how many were lost.
+    pub async fn play(&self, options: &Options, seed: u64) -> anyhow::Result<(Quantiles, u64)> {
+        let segment = Segment { clock: self.clock, options, number: seed };
+        let moments = moments(&options.scenario.phases, seed);
+        let at_ns = moments.into_iter().map(|(at_ns, _)| at_ns).collect();
+        let Echo { process, fleet } = &self.echo;
+        let lost_before = fleet.lost();
+        let (round, _) = segment.echo(fleet, process.pid(), at_ns).await?;
+        Ok((round.intended.quantiles(), fleet.lost() - lost_before))
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     preload::Preloaded,
     scenario::Scenario,
     series::Tick,
+    usage::ThreadUsed,
     viewers::Viewed,
 };
 
@@ -79,6 +80,8 @@ pub struct Outcome {
     pub echo_lost: u64,
     /// What the server used in the measured rounds.
     pub server: Option<Used>,
+    /// Of it, the threads by their names.
+    pub server_threads: Vec<ThreadUsed>,
     /// What this process (the fleet) used in the measured rounds.
     pub fleet: Option<Used>,
     /// What the server says of itself.
@@ -87,6 +90,8 @@ pub struct Outcome {
     pub devices: TurnstileStats,
     /// The oracle's count.
     pub counts: Counts,
+    /// Scans that were sent twice on purpose.
+    pub twice: u64,
     /// What was allowed.
     pub allowances: Allowances,
     /// From the first try until they were served, of those who had to come again.

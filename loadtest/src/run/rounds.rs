@@ -11,9 +11,9 @@ use crate::{
     clock::{Clock, ns_of},
     figures::Round,
     kiosks::Sales,
-    plan::Plan,
+    plan::{Arrival, Plan},
     series::{Series, Tick},
-    usage,
+    usage::{self, ThreadUsed},
 };
 
 /// What came of all rounds.
@@ -23,6 +23,7 @@ pub(super) struct Ran {
     pub(super) segments: Vec<SegmentLine>,
     pub(super) server_used: Option<Used>,
     pub(super) fleet_used: Option<Used>,
+    pub(super) server_threads: Vec<ThreadUsed>,
     pub(super) suffered: Vec<Suffered>,
     pub(super) series: Vec<Tick>,
     pub(super) sales: Sales,
@@ -51,6 +52,7 @@ impl<'a> Rounds<'a> {
             segments: Vec::new(),
             server_used: None,
             fleet_used: None,
+            server_threads: Vec::new(),
             suffered: Vec::new(),
             series: Vec::new(),
             sales: Sales::default(),
@@ -73,11 +75,11 @@ impl<'a> Rounds<'a> {
                 .arrivals
                 .iter()
                 .filter(|arrival| from <= arrival.at_ns && arrival.at_ns < until)
-                .map(|arrival| (arrival.at_ns - from, arrival.visit))
+                .map(|arrival| Arrival { at_ns: arrival.at_ns - from, ..*arrival })
                 .collect();
             let segment = Segment { clock: self.clock, options: self.options, number: n + 1 };
             if let Some(echo) = self.echo {
-                let moments = arrivals.iter().map(|&(at_ns, _)| at_ns).collect();
+                let moments = arrivals.iter().map(|arrival| arrival.at_ns).collect();
                 let (round, line) = segment.echo(&echo.fleet, echo.process.pid(), moments).await?;
                 if let Some(echoes) = &mut self.ran.echoes {
                     echoes.add(&round);
@@ -92,13 +94,14 @@ impl<'a> Rounds<'a> {
     async fn one(
         &mut self,
         segment: &Segment<'_>,
-        arrivals: Vec<(u64, crate::plan::Visit)>,
+        arrivals: Vec<Arrival>,
         last: bool,
     ) -> anyhow::Result<()> {
         let (clock, fleet) = (self.clock, std::sync::Arc::clone(&self.world.fleet));
         let pid = std::sync::Arc::clone(&self.world.running.pid);
         let start_ns = segment.soon();
         let used_before = (usage::of(pid.load(Relaxed)), own());
+        let threads_before = usage::threads(pid.load(Relaxed));
         let series = Series::start(clock, start_ns, &fleet, &self.world.target, &pid);
         let play = (segment.number == 1)
             .then(|| Play::begin(clock, start_ns, &self.options.scenario, self.world));
@@ -115,6 +118,8 @@ impl<'a> Rounds<'a> {
         if let Err(error) = quiet {
             fleet.oracle().breaks(error.to_string());
         }
+        let threads = usage::threads_between(&threads_before, &usage::threads(pid.load(Relaxed)));
+        usage::threads_add(&mut self.ran.server_threads, threads);
         let used_before = (pid.load(Relaxed), used_before.0, used_before.1);
         let (round, line, used) = segment.visited(&fleet, start_ns, used_before);
         self.ran.visitors.add(&round);

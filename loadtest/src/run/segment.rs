@@ -17,7 +17,7 @@ use crate::{
     figures::{Quantiles, Round},
     fleet::{Fleet, Job},
     pace::pace,
-    plan::Visit,
+    plan::Arrival,
     progress,
     usage::{self, Usage},
 };
@@ -112,13 +112,13 @@ impl Segment<'_> {
         &self,
         fleet: &Arc<Fleet>,
         start_ns: u64,
-        arrivals: Vec<(u64, Visit)>,
+        arrivals: Vec<Arrival>,
     ) -> anyhow::Result<()> {
         let measured_from_ns = self.measured_from(start_ns);
         let planned = arrivals.len();
-        let jobs = arrivals.into_iter().map(move |(at_ns, visit)| {
+        let jobs = arrivals.into_iter().map(move |Arrival { at_ns, visit, twice }| {
             let intended_ns = start_ns + at_ns;
-            Job::first(intended_ns, visit, measured_from_ns <= intended_ns)
+            Job { twice, ..Job::first(intended_ns, visit, measured_from_ns <= intended_ns) }
         });
         let line = {
             let (fleet, number) = (Arc::clone(fleet), self.number);

@@ -15,7 +15,12 @@ use shanmen_protocols::{
 use crate::park::lane_id;
 
 /// About the length of a signed code.
-pub(super) const CODE_BYTES: usize = 290;
+const CODE_BYTES: usize = 290;
+
+/// Something as long as a signed code.
+pub(super) fn sample() -> String {
+    "S".repeat(CODE_BYTES)
+}
 
 /// The sizes of a scan with this code and of its grant, as they are on the wire.
 pub(super) fn sizes(code: &str) -> (usize, usize) {
@@ -59,7 +64,7 @@ mod tests {
 
     #[test]
     fn an_echo_is_as_large_as_a_scan_and_its_decision() {
-        let (question, answer) = sizes(&"S".repeat(CODE_BYTES));
+        let (question, answer) = sizes(&sample());
         assert!((450..700).contains(&question), "{question}");
         assert!((250..500).contains(&answer), "{answer}");
     }

@@ -35,7 +35,8 @@ pub(super) async fn settle(world: &World) -> anyhow::Result<()> {
     };
     // Whom a lane answered alone the server may have refused, unheard.
     let unheard = allowed.alone;
-    let same = |after: &Snapshot| compare(&counts, before, after, target.own_park, unheard);
+    let own = target.own_park.then(|| fleet.turnstiles());
+    let same = |after: &Snapshot| compare(&counts, before, after, own, unheard);
     let stats = fleet.stats();
     let facts = stats.facts + fleet.hand_facts();
     let mut differences = Vec::new();

@@ -29,7 +29,7 @@ use crate::{
     clock::Clock,
     fleet::{Crew, Fleet, Hand},
     kiosks::Kiosks,
-    park::{self, Size},
+    park::{self, Size, Sold},
     progress,
     scenario::{FaultKind, Scenario},
     server::{End, Login, Server},
@@ -112,7 +112,7 @@ impl World {
         clock: Clock,
         scenario: &Scenario,
         stage: Stage,
-        tickets: &[u16],
+        tickets: &[Sold],
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let Stage { target, server } = stage;

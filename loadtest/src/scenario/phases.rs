@@ -118,6 +118,9 @@ impl Phase {
         if self.mix.is_some_and(|mix| mix.sum() > 1_000) {
             faults.push(format!("phase {name}: mix: the shares are more than a thousand"));
         }
+        if self.mix.is_some_and(|mix| mix.again > 1_000) {
+            faults.push(format!("phase {name}: mix.again: 0 to 1,000"));
+        }
         if self.burst > 1_000_000 {
             faults.push(format!("phase {name}: burst: at most 1,000,000"));
         }
