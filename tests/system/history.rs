@@ -153,10 +153,10 @@ async fn what_cannot_be_asked_is_told() {
 
 #[tokio::test]
 async fn an_answer_that_would_be_too_long_says_how_long_and_how_to_ask_for_less() {
-    let gates: String = (0..58)
+    let gates: Vec<String> = (0..58)
         .map(|n| format!("[[gates]]\nid = \"g{n}\"\nfrom = \"outside\"\nto = \"park\"\n"))
         .collect();
-    let server = Server::start_with(&format!("{}{gates}", park(""))).await;
+    let server = Server::start_with(&format!("{}{}", park(""), gates.concat())).await;
     let month = "from=2026-01-01&to=2026-01-30&bucket=5m&by=gate";
     for path in ["flow?", "flow/export?", "flow/export?format=csv&"] {
         let answer = server.get(&format!("/api/v1/{path}{month}")).await;
