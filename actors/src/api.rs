@@ -97,7 +97,7 @@ pub struct Settings {
     pub keys: KeyRing,
     /// The one clock.
     pub clock: Clock,
-    /// Validation shards; 0 means one for each core.
+    /// Validation shards; 0 means one for every second core.
     pub shards: usize,
     /// How often a device shows that it lives, in seconds.
     pub heartbeat_s: u32,

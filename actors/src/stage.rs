@@ -1,4 +1,4 @@
-//! The threads on which the actors play: an actix system with one arbiter for each core, and one
+//! The threads on which the actors play: an actix system with arbiters for the path of a scan, and one
 //! for the flow, whose counting must not hold up a lane.
 //!
 //! The system runs on a thread of its own, so that the program's runtime stays tokio's.

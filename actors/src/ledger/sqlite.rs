@@ -249,20 +249,6 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 /// Lets the gates' threads go first: nobody at a gate waits for this one.
 fn step_back() {
-    if std::env::var("SHANMEN_X_IDLE").is_ok() {
-        use thread_priority::{
-            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-            thread_native_id,
-        };
-        if let Err(error) = set_thread_priority_and_policy(
-            thread_native_id(),
-            ThreadPriority::Min,
-            ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
-        ) {
-            tracing::error!(?error, "idle");
-        }
-        return;
-    }
     if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
         tracing::debug!(?error, "this thread keeps its priority");
     }

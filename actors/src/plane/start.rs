@@ -61,7 +61,7 @@ impl ControlPlane {
         let fleet = Arc::new(Fleet::default());
         let registry = Arc::new(Registry::new(loaded.devices, Arc::clone(&fleet)));
         enrolment::register(&settings.devices, &park, &ledger, &registry, &clock).await?;
-        let stage = Stage::start(cores(settings.shards)).await.map_err(Fault::Internal)?;
+        let stage = Stage::start(arbiters(settings.shards)).await.map_err(Fault::Internal)?;
 
         let peaks = Arc::new(Peaks::default());
         let flow = Flow::load(FlowParts {
@@ -352,12 +352,12 @@ fn api_device(clock: &Clock) -> Result<Arc<crate::registry::Device>, Fault> {
     Ok(Registry::default().put(row))
 }
 
-fn cores(asked: usize) -> usize {
+/// How many arbiters the path of a scan gets: half of the cores, if nobody asks for another number.
+/// The broker's tasks and the ledger need the other half, and a message that stays on a thread wakes
+/// no other.
+fn arbiters(asked: usize) -> usize {
     if asked > 0 {
         return asked;
     }
-    if let Some(n) = std::env::var("SHANMEN_X_ARB").ok().and_then(|n| n.parse().ok()) {
-        return n;
-    }
-    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
