@@ -28,12 +28,12 @@ use crate::clock::{Clock, Stopwatch};
 /// How many records are taken over at once.
 pub(super) const TAKE_MAX: usize = 512;
 /// From so many records on they are taken over without waiting for more.
-const TAKE_AT_ONCE: i64 = 256;
+const TAKE_AT_ONCE: i64 = 512;
 /// How many direct writes share one commit at most.
 const GROUP_MAX: usize = 64;
 /// How long the books leave the journal alone: what comes meanwhile shares their pages. A reader
 /// does not wait for it.
-const REST: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(50);
 /// How often they look whether somebody waits.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long they wait after a disk that failed.

@@ -103,9 +103,13 @@ impl Link for EmbeddedBroker {
                 let seconds = u32::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
                 packet.properties.set_message_expiry_interval(seconds);
             }
-            let deadline = tokio::time::Instant::now() + PUBLISH_WAIT;
-            let sent = tokio::time::timeout_at(deadline, self.router.route_message(&packet, None));
-            sent.await.map_err(|_| LinkFault::Full)
+            let now = tokio::time::Instant::now();
+            // A slow device is waited for this long, a switchboard that is busy with a storm of
+            // returning devices as long as the message is good for anything.
+            let (slow, end) =
+                (now + PUBLISH_WAIT, now + message.ttl.unwrap_or_default().max(PUBLISH_WAIT));
+            let routed = self.router.route_message_with_deadline(&packet, None, slow);
+            tokio::time::timeout_at(end, routed).await.map_err(|_| LinkFault::Full)
         })
     }
 
