@@ -3,14 +3,14 @@
 //! Rows are absolute, so the later row of an id stands for both. An alarm that was raised and is
 //! over again within one frame stays in as over: a viewer may hold it from before.
 
-use shanmen_protocols::feed::{Delta, RECENT_MAX, Recent, Snapshot};
+use shanmen_protocols::feed::{Delta, RECENT_MAX, Recent, Snapshot, replace_rows};
 
 /// Takes `later` into `pending`, so that applying `pending` does what applying both would.
 pub(crate) fn merge(pending: &mut Delta, later: &Delta) {
-    replace(&mut pending.areas, &later.areas, |a, b| a.id == b.id);
-    replace(&mut pending.gates, &later.gates, |a, b| a.id == b.id);
-    replace(&mut pending.lanes, &later.lanes, |a, b| a.id == b.id);
-    replace(&mut pending.alarms, &later.alarms, |a, b| a.id == b.id);
+    replace_rows(&mut pending.areas, &later.areas, |a, b| a.id == b.id);
+    replace_rows(&mut pending.gates, &later.gates, |a, b| a.id == b.id);
+    replace_rows(&mut pending.lanes, &later.lanes, |a, b| a.id == b.id);
+    replace_rows(&mut pending.alarms, &later.alarms, |a, b| a.id == b.id);
     if later.today.is_some() {
         pending.today.clone_from(&later.today);
     }
@@ -20,15 +20,6 @@ pub(crate) fn merge(pending: &mut Delta, later: &Delta) {
     pending.recent.extend_from_slice(&later.recent);
     let surplus = pending.recent.len().saturating_sub(RECENT_MAX);
     pending.recent.drain(..surplus);
-}
-
-fn replace<Row: Clone>(rows: &mut Vec<Row>, new: &[Row], same: impl Fn(&Row, &Row) -> bool) {
-    for row in new {
-        match rows.iter_mut().find(|held| same(held, row)) {
-            Some(held) => held.clone_from(row),
-            None => rows.push(row.clone()),
-        }
-    }
 }
 
 /// Drops the ticker lines of `delta` that `state` already holds, or that are older than all it

@@ -22,7 +22,7 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-pub use frame::{Delta, Frame, Snapshot};
+pub use frame::{Delta, Frame, Snapshot, replace_rows};
 pub use past::{DayBefore, Forecast, Past};
 pub use place::{Action, AreaNow, GateNow, LaneCondition, LaneNow, Level, Plan, SiteInfo, Text};
 

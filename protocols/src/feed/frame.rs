@@ -91,10 +91,10 @@ impl Snapshot {
     /// Takes the changes over: rows replace those of the same id, new ones are added, alarms that
     /// are over go, `recent` keeps its newest [`RECENT_MAX`].
     pub fn apply(&mut self, delta: &Delta) {
-        replace(&mut self.areas, &delta.areas, |row| row.id.clone());
-        replace(&mut self.gates, &delta.gates, |row| row.id.clone());
-        replace(&mut self.lanes, &delta.lanes, |row| row.id.clone());
-        replace(&mut self.alarms, &delta.alarms, |row| row.id);
+        replace_rows(&mut self.areas, &delta.areas, |a, b| a.id == b.id);
+        replace_rows(&mut self.gates, &delta.gates, |a, b| a.id == b.id);
+        replace_rows(&mut self.lanes, &delta.lanes, |a, b| a.id == b.id);
+        replace_rows(&mut self.alarms, &delta.alarms, |a, b| a.id == b.id);
         self.alarms.retain(|alarm| alarm.active);
         if let Some(today) = &delta.today {
             self.today.clone_from(today);
@@ -109,10 +109,22 @@ impl Snapshot {
     }
 }
 
-fn replace<Row: Clone, Id: PartialEq>(rows: &mut Vec<Row>, new: &[Row], id: impl Fn(&Row) -> Id) {
+/// Puts new rows in the place of the old ones that are the same by `same`, and the others behind
+/// them. Quick where both stand in the same order, as they mostly do: each row is looked for behind
+/// the one before it first.
+pub fn replace_rows<Row: Clone>(
+    rows: &mut Vec<Row>,
+    new: &[Row],
+    same: impl Fn(&Row, &Row) -> bool,
+) {
+    let mut from = 0;
     for row in new {
-        match rows.iter_mut().find(|held| id(held) == id(row)) {
-            Some(held) => held.clone_from(row),
+        let is_it = |place: &usize| same(&rows[*place], row);
+        match (from..rows.len()).find(is_it).or_else(|| (0..from).find(is_it)) {
+            Some(place) => {
+                rows[place].clone_from(row);
+                from = place + 1;
+            }
             None => rows.push(row.clone()),
         }
     }

@@ -43,6 +43,18 @@ fn an_alarm_that_is_over_leaves_the_glass() {
 }
 
 #[test]
+fn rows_take_the_place_of_their_own_in_whatever_order_they_come() {
+    let apply = |new: &[(u8, u8)]| {
+        let mut rows = vec![(1, 0), (2, 0), (3, 0), (4, 0)];
+        replace_rows(&mut rows, new, |a, b| a.0 == b.0);
+        rows
+    };
+    assert_eq!(apply(&[(2, 1), (4, 1)]), [(1, 0), (2, 1), (3, 0), (4, 1)]);
+    assert_eq!(apply(&[(4, 1), (2, 1), (1, 1)]), [(1, 1), (2, 1), (3, 0), (4, 1)]);
+    assert_eq!(apply(&[(5, 1), (3, 1), (5, 2)]), [(1, 0), (2, 0), (3, 1), (4, 0), (5, 2)]);
+}
+
+#[test]
 fn a_frame_is_one_flat_object_with_its_type() {
     let state = empty();
     let frame = Frame::Snapshot { seq: 7, at: UnixMs(1), state: &state };
