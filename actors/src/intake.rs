@@ -91,13 +91,11 @@ impl Intake {
             self.stranger(uplink, payload, now);
             return;
         };
-        let device = self.registry.get(uplink.device);
-        let read = read(uplink.kind, payload, qos, watch);
-        match read {
+        match read(uplink.kind, payload, qos, watch) {
             Ok(heard) => self.deliver(&twin, heard, uplink, qos),
             Err(problem) => {
                 count("malformed");
-                note(device.as_deref(), now, uplink, &problem);
+                note(self.registry.get(uplink.device).as_deref(), now, uplink, &problem);
                 if uplink.kind == UpKind::Scan {
                     self.unreadable(uplink, payload, qos);
                 }
