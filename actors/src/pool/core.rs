@@ -279,7 +279,8 @@ impl ShardCore {
             outcome,
             by,
             count: u32::from(passed),
-            reentry: row.is_some_and(|row| row.open.admission.reentry),
+            // Also where a lane let them in again by itself, without a grant.
+            reentry: moved.moves.iter().any(|one| one.reentry),
             moves: moved.moves,
             time_known,
         };
