@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use dashmap::DashMap;
 use foldhash::fast::FixedState;
+use quick_cache::sync::Cache;
 use shanmen_protocols::ids::{GrantId, TicketId};
 use shanmen_rules::TicketState;
 use smallvec::{SmallVec, smallvec};
@@ -33,11 +34,12 @@ pub(crate) struct HotState {
     grants: DashMap<GrantId, GrantRow, FixedState>,
     /// Signed codes that were signed or verified here, by their digest: a signature is checked
     /// once, then the digest answers.
-    codes: DashMap<Digest, (TicketId, u16), FixedState>,
+    codes: Cache<Digest, (TicketId, u16)>,
 }
 
-/// How many signed codes are remembered.
-const CODES_MAX: usize = 500_000;
+/// How many signed codes are remembered: about 80 MB. Of more the ones not seen lately are forgotten,
+/// one by one.
+const CODES_MAX: usize = 1_000_000;
 /// Stands for "look in `several`"; no ticket has this slot.
 const SEVERAL: u32 = u32::MAX;
 
@@ -52,7 +54,7 @@ impl HotState {
             several: DashMap::with_hasher(hash()),
             leading: Mutex::new(()),
             grants: DashMap::with_hasher(hash()),
-            codes: DashMap::with_hasher(hash()),
+            codes: Cache::new(CODES_MAX),
         }
     }
 
@@ -119,14 +121,11 @@ impl HotState {
 
     /// The ticket and issue number of a signed code that is known to be good.
     pub(crate) fn code(&self, digest: Digest) -> Option<(TicketId, u16)> {
-        self.codes.get(&digest).map(|known| *known)
+        self.codes.get(&digest)
     }
 
     /// Remembers a signed code that is good. What it says never changes, so forgetting is safe.
     pub(crate) fn remember_code(&self, digest: Digest, ticket: TicketId, epoch: u16) {
-        if CODES_MAX <= self.codes.len() {
-            self.codes.clear();
-        }
         self.codes.insert(digest, (ticket, epoch));
     }
 
