@@ -1,9 +1,10 @@
 //! Flow: the owner of presence and occupancy, and of what the dashboards show of them.
 //!
 //! Shards change [`Occupancy`] at the grant and the passage; this actor is told what was
-//! committed, counts the day, and sends what changed at most ten times a second. Facts wait in a queue
-//! until then, so that no lane's thread wakes this one. When the queue overflows it counts the day again from the ledger, so that a burst never leaves a wrong number
-//! of people on the glass (a refusal that was still in the queue may count twice).
+//! committed, counts the day, and sends what changed at most ten times a second. Facts wait in a
+//! queue until then, so that no lane's thread wakes this one. When it overflows the day is counted
+//! again from the ledger, so that a burst never leaves a wrong number of people on the glass (a
+//! refusal that was still in the queue may count twice).
 
 mod core;
 mod glass;

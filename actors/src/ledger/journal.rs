@@ -100,7 +100,8 @@ impl JournalWriter {
         let size = group.len();
         let (at, first) = loop {
             let at = self.clock.now();
-            match self.log.commit(group.iter().map(|entry| &entry.record), at) {
+            let has = self.progress.taken_over.load(Ordering::Acquire);
+            match self.log.commit(group.iter().map(|entry| &entry.record), at, has) {
                 Ok(first) => break (at, first),
                 Err(error) => self.disk_fails(&error),
             }

@@ -32,7 +32,7 @@ pub(super) struct Kept {
 /// The log.
 pub(super) struct Log {
     folder: PathBuf,
-    /// None after a failure, until it is open again.
+    /// None after a failure, until a new one is begun.
     wal: Option<Wal>,
     /// The number of the next record.
     next: i64,
@@ -63,7 +63,7 @@ impl Log {
     }
 
     /// Writes records of the moment `at` and flushes them; gives the number of the first. After an
-    /// error it is called again with the same records: what is in the log is not written twice.
+    /// error it is called again with the same records. The books have everything up to number `has`.
     ///
     /// # Errors
     /// When the disk does not take them.
@@ -71,14 +71,15 @@ impl Log {
         &mut self,
         records: impl ExactSizeIterator<Item = &'a Journaled>,
         at: UnixMs,
+        has: i64,
     ) -> Result<i64, LedgerFault> {
         let (first, count) = (self.next, records.len());
-        let (mut wal, there) = match self.wal.take() {
-            Some(wal) => (wal, 0),
-            None => self.open_again()?,
+        let mut wal = match self.wal.take() {
+            Some(wal) => wal,
+            None => self.begin_anew(has)?,
         };
         let failed = |error| fault(&self.folder, &error);
-        for (n, record) in (first..).zip(records).skip(there) {
+        for (n, record) in (first..).zip(records) {
             self.room = kept(n, at, record, std::mem::take(&mut self.room));
             wal.append(&self.room).map_err(failed)?;
         }
@@ -88,12 +89,20 @@ impl Log {
         Ok(first)
     }
 
-    /// Opens the log after a failure; how many of the records that failed are in it all the same.
-    fn open_again(&mut self) -> Result<(Wal, usize), LedgerFault> {
-        let (wal, newest) = open(&self.folder, |_, _, _| Ok(()))?;
-        let there = usize::try_from(newest + 1 - self.next).unwrap_or(0);
-        self.ahead = newest.max(self.next - 1) + 1 - place(&wal);
-        Ok((wal, there))
+    /// After a failure nobody can tell what of the log is on the disk: what is read back may stand in
+    /// memory only. So a new one is begun, once the books have all that was told.
+    fn begin_anew(&mut self, has: i64) -> Result<Wal, LedgerFault> {
+        let folder = self.folder.display();
+        if has < self.newest() {
+            return Err(LedgerFault::Broken(format!(
+                "the journal in {folder} is begun anew once the books have it all"
+            )));
+        }
+        std::fs::remove_dir_all(&self.folder)
+            .map_err(|error| LedgerFault::Broken(format!("cannot remove {folder}: {error}")))?;
+        let (wal, _) = open(&self.folder, |_, _, _| Ok(()))?;
+        self.ahead = self.next - place(&wal);
+        Ok(wal)
     }
 
     /// Throws away the segments whose records are all older than number `n`, or that one itself.
@@ -226,7 +235,7 @@ mod tests {
 
     fn commit(log: &mut Log, seqs: std::ops::Range<u64>) -> i64 {
         let facts: Vec<_> = seqs.map(fact).collect();
-        log.commit(facts.iter(), AT).unwrap()
+        log.commit(facts.iter(), AT, 0).unwrap()
     }
 
     /// What a start reads, as number and fact.
@@ -262,18 +271,20 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_failed_is_written_again_and_nothing_of_it_twice() {
+    fn after_a_failure_a_new_log_is_begun_once_the_books_have_what_was_told() {
         let folder = tempfile::tempdir().unwrap();
         let (mut log, _) = reopened(folder.path(), 0);
-        commit(&mut log, 1..4);
-        // As after an error at the very end: two of three records had reached the disk.
-        log.next = 2;
+        commit(&mut log, 1..3);
         log.wal = None;
-        assert_eq!(commit(&mut log, 2..6), 2);
-        assert_eq!(commit(&mut log, 6..7), 6);
+        let failed = [fact(3), fact(4)];
+        let told = log.commit(failed.iter(), AT, 1).err().unwrap();
+        assert!(told.to_string().contains("once the books have it all"), "{told}");
+        assert_eq!(log.commit(failed.iter(), AT, 2).unwrap(), 3);
+        assert_eq!(commit(&mut log, 5..6), 5);
+        log.cut(5).unwrap();
         drop(log);
-        let (_, found) = reopened(folder.path(), 0);
-        assert_eq!(found, vec![(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]);
+        let (_, found) = reopened(folder.path(), 2);
+        assert_eq!(found, vec![(3, 3), (4, 4), (5, 5)]);
     }
 
     #[test]
@@ -310,7 +321,7 @@ mod tests {
         }));
         let files = || std::fs::read_dir(folder.path()).unwrap().count();
         for _ in 0..25 {
-            log.commit([&megabytes].into_iter(), AT).unwrap();
+            log.commit([&megabytes].into_iter(), AT, 0).unwrap();
         }
         let before = files();
         log.cut(1_005).unwrap();

@@ -37,8 +37,7 @@ pub(crate) struct HotState {
     codes: Cache<Digest, (TicketId, u16)>,
 }
 
-/// How many signed codes are remembered: about 80 MB. Of more the ones not seen lately are forgotten,
-/// one by one.
+/// How many signed codes are remembered; of more the ones not seen lately are forgotten, one by one.
 const CODES_MAX: usize = 1_000_000;
 /// Stands for "look in `several`"; no ticket has this slot.
 const SEVERAL: u32 = u32::MAX;

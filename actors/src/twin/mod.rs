@@ -147,7 +147,7 @@ pub(crate) struct Twin {
     id: DeviceId,
     latencies: Arc<Latencies>,
     waiting: HashMap<Epoch, Vec<Heard>>,
-    overdue: Overdue,
+    overdue: Overdue<Option<Way>>,
     /// Scans that the device says it refused by itself: a grant for one is given back.
     denied: VecDeque<ScanId>,
     asked: Asked,

@@ -14,7 +14,7 @@ use shanmen_protocols::{
     time::UnixMs,
 };
 use shanmen_rules::{LaneState, Person, Presentation};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     Back, Reply, Shared, Twin, Way,
@@ -109,7 +109,8 @@ impl Twin {
         if let Err(Task::Ask(refused)) = self.shared.pool.give(ticket, Task::Ask(Box::new(ask))) {
             refused.answer.answer(Err(LedgerFault::Full));
         }
-        self.overdue.wait_for(scan.id, way, me);
+        let look_at = self.overdue.wait_for(scan.id, way, Instant::now());
+        look_for_overdue_at(look_at, me);
     }
 
     /// Whether the lane takes visitors at all.
@@ -144,19 +145,20 @@ impl Twin {
         answer: Result<Arc<Answer>, Reason>,
         watch: Stopwatch,
     ) {
+        let late = self.overdue.is_late(id);
         let answer = match answer {
             Ok(answer) => answer,
+            Err(_) if late => return,
             Err(reason) => {
                 self.give_up(id, reason);
                 return;
             }
         };
-        let too_late = !self.core.answers.is_asked(id);
-        if answer.grant.is_some() && (too_late || self.denied.contains(&id)) {
-            let (shared, late) = (Arc::clone(&self.shared), Arc::clone(&answer));
-            actix::spawn(async move { shared.give_back(&late).await });
+        if answer.grant.is_some() && (late || self.denied.contains(&id)) {
+            let (shared, unused) = (Arc::clone(&self.shared), Arc::clone(&answer));
+            actix::spawn(async move { shared.give_back(&unused).await });
         }
-        if too_late {
+        if late {
             return;
         }
         let mut waiting = self.core.answers.give(id, Arc::clone(&answer));
@@ -173,10 +175,13 @@ impl Twin {
 
     /// Some answers may have taken too long: whoever waits for one is told `busy`.
     pub(super) fn look_for_overdue(&mut self, me: &Addr<Self>) {
-        for (id, way) in self.overdue.due(me) {
+        let (due, look_at) = self.overdue.due(Instant::now());
+        look_for_overdue_at(look_at, me);
+        for (id, way) in due {
             // If its way is taken, it is being told at this very moment: the lane must not hear two
             // words.
             if self.core.answers.is_asked(id) && way.is_none_or(|way| way.keep_for_twin()) {
+                self.overdue.gave_up(id);
                 self.give_up(id, Reason::Busy);
             }
         }
@@ -194,6 +199,15 @@ impl Twin {
 /// How long a decision is worth anything: what the device said it would wait.
 pub(crate) fn ttl_of(scan: &Scan) -> Duration {
     Duration::from_millis(u64::from(scan.ttl_ms.clamp(100, 60_000)))
+}
+
+fn look_for_overdue_at(at: Option<Instant>, twin: &Addr<Twin>) {
+    let Some(at) = at else { return };
+    let twin = twin.clone();
+    actix::spawn(async move {
+        tokio::time::sleep_until(at).await;
+        tell(&twin, Back::LookForOverdue).await;
+    });
 }
 
 /// The way of an answer from the thread that commits it to the lane, and to the twin, which keeps
