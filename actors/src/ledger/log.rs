@@ -98,8 +98,13 @@ impl Log {
                 "the journal in {folder} is begun anew once the books have it all"
             )));
         }
-        std::fs::remove_dir_all(&self.folder)
-            .map_err(|error| LedgerFault::Broken(format!("cannot remove {folder}: {error}")))?;
+        match std::fs::remove_dir_all(&self.folder) {
+            // An attempt before this one may have come so far.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LedgerFault::Broken(format!("cannot remove {folder}: {error}")));
+            }
+            _ => {}
+        }
         let (wal, _) = open(&self.folder, |_, _, _| Ok(()))?;
         self.ahead = self.next - place(&wal);
         Ok(wal)
@@ -276,6 +281,7 @@ mod tests {
         let (mut log, _) = reopened(folder.path(), 0);
         commit(&mut log, 1..3);
         log.wal = None;
+        std::fs::remove_dir_all(folder.path()).unwrap();
         let failed = [fact(3), fact(4)];
         let told = log.commit(failed.iter(), AT, 1).err().unwrap();
         assert!(told.to_string().contains("once the books have it all"), "{told}");
